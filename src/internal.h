@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What all layers share: lock order, checks, exports.
+ *
+ * Lock order (outer first; no one takes an earlier lock under a later one):
+ *
+ *	1. heaps_mutex		list of heaps (heap.c)
+ *	2. heap->mutex		lists of caches; creation and destruction; process
+ *				context only, never held while memory is taken
+ *				from the same heap
+ *	3. depot->lock		a node's full and empty magazines (magazine.c)
+ *	4. cache->lock		slabs of one cache (cache.c)
+ *	5. pages->lock		extents and buddies of one heap (pages.c)
+ *	6. meta->lock		free descriptors of one heap (meta.c)
+ *	7. extent_table_lock	indexes of extents (extent.c)
+ *	   heap->arenas_lock	list of arenas (arena.c)
+ *
+ * 3 to 7 are raw spinlocks taken with interrupts off, each for a bounded
+ * number of steps, and are not nested today; the order is what nesting would
+ * have to follow.  The kernel's page allocator, RCU and the mutexes are never
+ * called with one of them held.
+ */
+#ifndef _QUARRY_INTERNAL_H
+#define _QUARRY_INTERNAL_H
+
+#include <linux/bug.h>
+#include <linux/export.h>
+#include <linux/gfp.h>
+#include <linux/preempt.h>
+#include <linux/printk.h>
+
+#include "compat.h"
+#include "report.h"
+
+#define QUARRY_EXPORT(sym)	EXPORT_SYMBOL_GPL(sym)
+
+/* For KUnit only; kernels without KUnit export nothing private. */
+#if IS_ENABLED(CONFIG_KUNIT)
+#define QUARRY_EXPORT_FOR_KUNIT(sym)	EXPORT_SYMBOL_NS_GPL(sym, QUARRY_KUNIT)
+#else
+#define QUARRY_EXPORT_FOR_KUNIT(sym)
+#endif
+
+/* A bug of ours: warn once and carry on; evaluates to the condition. */
+#define QUARRY_WARN_ON(cond)	WARN_ON_ONCE(cond)
+
+/*
+ * May the kernel's own allocators be called here at all?  Not from NMI, and on
+ * PREEMPT_RT, where their locks sleep, not from truly atomic context.
+ */
+static inline bool quarry_may_call_kernel(void)
+{
+	return !in_nmi() && (!IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible());
+}
+
+#endif /* _QUARRY_INTERNAL_H */

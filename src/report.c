@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reports of misuse.  One place prints them, so that they can be rate limited,
+ * counted and, by a test that expects one, silenced.
+ *
+ * Locking: none; the counter is atomic.  Any context.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/atomic.h>
+#include <linux/ratelimit.h>
+#include <linux/stdarg.h>
+
+#include "internal.h"
+
+static atomic_long_t nr_reports;
+static bool suppressed;
+
+void quarry_report(const char *fmt, ...)
+{
+	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 20);
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	atomic_long_inc(&nr_reports);
+	if (READ_ONCE(suppressed) || !__ratelimit(&limit))
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	pr_err("%pV", &vaf);
+	va_end(args);
+}
+
+unsigned long quarry_report_count(void)
+{
+	return atomic_long_read(&nr_reports);
+}
+QUARRY_EXPORT_FOR_KUNIT(quarry_report_count);
+
+void quarry_report_suppress(bool on)
+{
+	WRITE_ONCE(suppressed, on);
+}
+QUARRY_EXPORT_FOR_KUNIT(quarry_report_suppress);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Reports of misuse: double frees, foreign pointers, leaks at destroy.
+ */
+#ifndef _QUARRY_REPORT_H
+#define _QUARRY_REPORT_H
+
+#include <linux/compiler_attributes.h>
+#include <linux/types.h>
+
+/* Print one report (rate limited) and count it. */
+__printf(1, 2) void quarry_report(const char *fmt, ...);
+
+/* Reports so far; with suppression on they are counted but not printed. */
+unsigned long quarry_report_count(void);
+void quarry_report_suppress(bool on);
+
+#endif /* _QUARRY_REPORT_H */
