@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Extents: how pages become ours, how an address leads to its extent, how pages
+ * go back.
+ *
+ * The kernel's blocks are taken without __GFP_COMP and frozen: every page's
+ * refcount is 0 as long as we own it, so that a stray kfree() or put_page()
+ * drops it to -1 and does not give our page to someone else.  page->private of
+ * each page holds a small index, never a pointer, because private is not
+ * cleared when other owners free their pages:
+ *
+ *	address ─> struct page ─private─> index ─> table[index >> 9][index & 511]
+ *	                                               │  NULL: not ours
+ *	                                               v
+ *	                                 extent: pfn inside?  owner[page] ─> slab, run, chunk
+ *
+ * The table has two levels; leaves are added on demand and stay until the
+ * module goes, entry 0 is never used (private of most foreign pages is 0).
+ *
+ * Going back: the entry is cleared, a grace period passes (lookups run with
+ * preemption off), then private is cleared and each refcount checked.  A page
+ * that is not at 0 has a foreign user, one with hwpoison is broken: those are
+ * reported and kept out, the rest of the block goes back page by page.
+ *
+ * Locking: extent_table_lock guards the growth of the table; indexes come from
+ * an IDA.  Both are used only where the kernel's allocators may be called.
+ *
+ * Invariant: table[i] == ext  <=>  ext->index == i and all pages of ext have
+ * private i and belong to us.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/idr.h>
+#include <linux/kmemleak.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/page_ref.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "extent.h"
+#include "internal.h"
+
+#define LEAF_SIZE	BIT(QUARRY_EXTENT_LEAF_SHIFT)
+#define NR_LEAVES	1024		/* 512 k extents: 2 TiB of 4 MiB each */
+
+struct quarry_extent **quarry_extent_table[NR_LEAVES];
+unsigned int quarry_extent_table_size;	/* indexes below it have a leaf */
+
+static DEFINE_RAW_SPINLOCK(extent_table_lock);
+static DEFINE_IDA(extent_ida);
+
+static size_t extent_struct_size(unsigned int order)
+{
+	return offsetof(struct quarry_extent, buddy) + quarry_buddy_struct_size(order);
+}
+
+static size_t extent_size(unsigned int order)
+{
+	return ALIGN(extent_struct_size(order), sizeof(long)) +
+	       quarry_buddy_state_size(1UL << order, order);
+}
+
+static size_t owner_size(unsigned int order)
+{
+	return sizeof(unsigned long) << order;
+}
+
+/* Make sure that @index has a leaf. */
+static int grow_table(unsigned int index, gfp_t gfp)
+{
+	struct quarry_extent **leaf;
+	unsigned int size;
+	unsigned long flags;
+
+	while (index >= (size = READ_ONCE(quarry_extent_table_size))) {
+		leaf = kcalloc(LEAF_SIZE, sizeof(*leaf), gfp | __GFP_NOWARN);
+		if (!leaf)
+			return -ENOMEM;
+		raw_spin_lock_irqsave(&extent_table_lock, flags);
+		if (size == quarry_extent_table_size) {
+			quarry_extent_table[size / LEAF_SIZE] = leaf;
+			leaf = NULL;
+			/* Pairs with smp_load_acquire() in quarry_extent_find(). */
+			smp_store_release(&quarry_extent_table_size, size + LEAF_SIZE);
+		}
+		raw_spin_unlock_irqrestore(&extent_table_lock, flags);
+		kfree(leaf);
+	}
+	return 0;
+}
+
+static struct quarry_extent **table_slot(unsigned int index)
+{
+	return &quarry_extent_table[index / LEAF_SIZE][index % LEAF_SIZE];
+}
+
+/* The pages are frozen and marked before the first lookup can succeed. */
+static void publish(struct quarry_extent *ext)
+{
+	struct page *page = pfn_to_page(ext->pfn);
+	unsigned int i;
+
+	for (i = 0; i < ext->nr_pages; i++)
+		set_page_private(page + i, ext->index);
+	/* Only the first page of a block that is not compound is counted. */
+	page_ref_freeze(page, 1);
+	/* Pairs with READ_ONCE() in quarry_extent_find(). */
+	smp_store_release(table_slot(ext->index), ext);
+}
+
+/* Where the bitmaps of the extent's buddy are: behind the struct. */
+static void *buddy_state(struct quarry_extent *ext, unsigned int order)
+{
+	return (void *)ext + ALIGN(extent_struct_size(order), sizeof(long));
+}
+
+struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarry_meta *meta,
+					unsigned int order, int node, enum quarry_kind kind,
+					gfp_t gfp)
+{
+	gfp_t meta_gfp = gfp & ~__GFP_THISNODE;
+	struct quarry_extent *ext;
+	struct page *page;
+	int index;
+
+	if (!quarry_may_call_kernel())
+		return NULL;
+	page = alloc_pages_node(node, gfp, order);
+	if (!page)
+		return NULL;
+	ext = quarry_meta_alloc(meta, extent_size(order), meta_gfp);
+	if (!ext)
+		goto err_pages;
+	ext->owner = quarry_meta_alloc(meta, owner_size(order), meta_gfp);
+	if (!ext->owner)
+		goto err_ext;
+	index = ida_alloc_range(&extent_ida, 1, NR_LEAVES * LEAF_SIZE - 1, meta_gfp);
+	if (index < 0)
+		goto err_owner;
+	if (grow_table(index, meta_gfp))
+		goto err_index;
+
+	ext->pages = pages;
+	ext->base = page_address(page);
+	ext->pfn = page_to_pfn(page);
+	ext->nr_pages = 1U << order;
+	ext->order = order;
+	ext->index = index;
+	ext->node = page_to_nid(page);
+	ext->kind = kind;
+	INIT_LIST_HEAD(&ext->bucket);
+	INIT_LIST_HEAD(&ext->node_all);
+	quarry_buddy_init_state(&ext->buddy, ext->nr_pages, order, buddy_state(ext, order));
+	kmemleak_alloc(ext->base, PAGE_SIZE << order, 0, meta_gfp);
+	quarry_pages_held_add(ext->nr_pages);
+	publish(ext);
+	return ext;
+
+err_index:
+	ida_free(&extent_ida, index);
+err_owner:
+	quarry_meta_free(meta, ext->owner, owner_size(order));
+err_ext:
+	quarry_meta_free(meta, ext, extent_size(order));
+err_pages:
+	__free_pages(page, order);
+	return NULL;
+}
+
+void quarry_extent_unpublish(struct quarry_extent *ext)
+{
+	WRITE_ONCE(*table_slot(ext->index), NULL);
+}
+
+static bool page_is_clean(const struct quarry_extent *ext, struct page *page)
+{
+	return !page_ref_count(page) && page_private(page) == ext->index && !PageHWPoison(page);
+}
+
+static void report_lost(const struct quarry_extent *ext, struct page *page)
+{
+	quarry_report("page %px lost: refcount %d (ours are 0), private %lu (expected %u)%s\n",
+		      page_address(page), page_ref_count(page), page_private(page), ext->index,
+		      PageHWPoison(page) ? ", hwpoison" : "");
+}
+
+/* Some pages are not clean: give back the others one by one. */
+static unsigned int put_singly(const struct quarry_extent *ext)
+{
+	struct page *page = pfn_to_page(ext->pfn);
+	unsigned int i, lost = 0;
+
+	for (i = 0; i < ext->nr_pages; i++, page++) {
+		if (!page_is_clean(ext, page)) {
+			report_lost(ext, page);
+			lost++;
+			continue;
+		}
+		set_page_private(page, 0);
+		set_page_count(page, 1);
+		__free_page(page);
+	}
+	return lost;
+}
+
+static unsigned int put_pages(const struct quarry_extent *ext)
+{
+	struct page *page = pfn_to_page(ext->pfn);
+	unsigned int i;
+
+	for (i = 0; i < ext->nr_pages; i++)
+		if (!page_is_clean(ext, page + i))
+			return put_singly(ext);
+	for (i = 0; i < ext->nr_pages; i++)
+		set_page_private(page + i, 0);
+	page_ref_unfreeze(page, 1);
+	__free_pages(page, ext->order);
+	return 0;
+}
+
+unsigned int quarry_extent_put(struct quarry_extent *ext, struct quarry_meta *meta)
+{
+	unsigned int lost;
+
+	kmemleak_free(ext->base);
+	lost = put_pages(ext);
+	quarry_pages_held_add(-(long)ext->nr_pages);
+	ida_free(&extent_ida, ext->index);
+	quarry_meta_free(meta, ext->owner, owner_size(ext->order));
+	quarry_meta_free(meta, ext, extent_size(ext->order));
+	return lost;
+}
+
+void quarry_extent_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_LEAVES; i++)
+		kfree(quarry_extent_table[i]);
+	ida_destroy(&extent_ida);
+}

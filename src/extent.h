@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Extents: naturally aligned blocks of pages that a heap owns, and the way from
+ * any address to its owner.
+ */
+#ifndef _QUARRY_EXTENT_H
+#define _QUARRY_EXTENT_H
+
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/numa.h>
+#include <linux/types.h>
+
+#include <quarry/buddy.h>
+#include <quarry/heap.h>
+
+#include "meta.h"
+
+struct quarry_pages;
+
+#define QUARRY_EXTENT_MAX_ORDER	(ilog2(QUARRY_EXTENT_MAX_SIZE) - PAGE_SHIFT)
+
+/*
+ * Entry of an extent's page array: what a page belongs to.  The low bits tell
+ * the kind; 0 means free, or not the first page of a run.
+ */
+#define QUARRY_OWNER_SLAB	1UL	/* | struct quarry_slab *, on every page */
+#define QUARRY_OWNER_RUN	2UL	/* | nr_pages << 2, on the first page */
+#define QUARRY_OWNER_CHUNK	3UL	/* | struct quarry_arena *, on the first page */
+#define QUARRY_OWNER_MASK	3UL
+
+struct quarry_extent {
+	struct quarry_pages *pages;	/* the page heap it belongs to; constant */
+	void *base;			/* constant, as the next six */
+	unsigned long pfn;
+	unsigned int nr_pages;
+	unsigned int order;
+	unsigned int index;		/* in the table; also in each page's private */
+	int node;
+	enum quarry_kind kind;
+	/*
+	 * nr_pages entries.  An entry belongs to whoever holds the page; readers
+	 * that look from outside use READ_ONCE() and may see a stale value.
+	 */
+	unsigned long *owner;
+	struct list_head bucket;	/* under pages->lock: by largest free order */
+	struct list_head node_all;	/* under pages->lock: all of the page heap */
+	unsigned char bucket_order;	/* under pages->lock */
+	unsigned char bucket_fullness;	/* under pages->lock */
+	struct quarry_buddy buddy;	/* under pages->lock; last: flexible */
+};
+
+extern struct quarry_extent **quarry_extent_table[];
+extern unsigned int quarry_extent_table_size;
+
+#define QUARRY_EXTENT_LEAF_SHIFT	9
+
+/*
+ * The extent that contains @addr, or NULL; takes any address.  The page's
+ * private word is only a hint: it survives in freed pages and may be someone
+ * else's, so it is bounds checked and then confirmed by the extent.
+ *
+ * The caller has preemption off, or holds the memory at @addr: an extent goes
+ * away a grace period after it left the table.
+ */
+static __always_inline struct quarry_extent *quarry_extent_find(const void *addr)
+{
+	unsigned long a = (unsigned long)addr, index, pfn;
+	struct quarry_extent *ext;
+
+	/* The direct map, which may have holes: pfn_valid() knows them. */
+	if (unlikely(a - PAGE_OFFSET >= (unsigned long)high_memory - PAGE_OFFSET))
+		return NULL;
+	pfn = PHYS_PFN(__pa(a));
+	if (unlikely(!pfn_valid(pfn)))
+		return NULL;
+	index = page_private(pfn_to_page(pfn));
+	/* Pairs with smp_store_release() in publish(): leaves come first. */
+	if (unlikely(index >= smp_load_acquire(&quarry_extent_table_size)))
+		return NULL;
+	/* Pairs with smp_store_release() in publish(). */
+	ext = READ_ONCE(quarry_extent_table[index >> QUARRY_EXTENT_LEAF_SHIFT]
+					   [index & (BIT(QUARRY_EXTENT_LEAF_SHIFT) - 1)]);
+	if (unlikely(!ext || pfn - ext->pfn >= ext->nr_pages))
+		return NULL;
+	return ext;
+}
+
+static inline unsigned long quarry_extent_page_of(const struct quarry_extent *ext, const void *addr)
+{
+	return (addr - ext->base) >> PAGE_SHIFT;
+}
+
+/*
+ * Take a block of 2^@order pages from the kernel and make it an extent.  Not
+ * called with a lock held.  @gfp goes to the kernel as it is.
+ */
+struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarry_meta *meta,
+					unsigned int order, int node, enum quarry_kind kind,
+					gfp_t gfp);
+
+/*
+ * First half of giving back: no lookup finds the extent any more once a grace
+ * period has passed.
+ */
+void quarry_extent_unpublish(struct quarry_extent *ext);
+
+/*
+ * Second half, after that grace period: the pages go to the kernel.  Pages that
+ * were found with a foreign reference are reported and stay out.  Returns how
+ * many were lost.
+ */
+unsigned int quarry_extent_put(struct quarry_extent *ext, struct quarry_meta *meta);
+
+void quarry_extent_exit(void);
+
+#endif /* _QUARRY_EXTENT_H */

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fixed-size allocator for descriptors: extents, slabs, magazines.
+ *
+ * Go's fixalloc in spirit: pages of its own, so that no descriptor is ever next
+ * to user data, cut into one of six sizes and never merged; what is freed waits
+ * in a chain for its size.  Pages go back when the heap is destroyed.  Larger
+ * objects (the page array of a 4 MiB extent) take and return whole pages.
+ *
+ *	meta->pages ─> page ─(private)─> page ─> ...
+ *	meta->free[i] ─> object of 64 << i bytes ─> object ─> ...
+ *
+ * Locking: meta->lock, innermost, irq-safe, held for a handful of steps (63
+ * when a page is cut).  The kernel's page allocator is called without it.
+ *
+ * Invariant: nr_live objects are handed out; it is 0 at fini.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/atomic.h>
+#include <linux/kmemleak.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "internal.h"
+#include "meta.h"
+
+static atomic_long_t nr_pages_held;
+
+void quarry_pages_held_add(long nr_pages)
+{
+	atomic_long_add(nr_pages, &nr_pages_held);
+}
+
+long quarry_pages_held(void)
+{
+	return atomic_long_read(&nr_pages_held);
+}
+
+void quarry_meta_init(struct quarry_meta *meta, int node)
+{
+	memset(meta, 0, sizeof(*meta));
+	raw_spin_lock_init(&meta->lock);
+	meta->node = node;
+}
+
+static struct page *take_pages(struct quarry_meta *meta, unsigned int order, gfp_t gfp)
+{
+	struct page *page;
+
+	if (!quarry_may_call_kernel())
+		return NULL;
+	page = alloc_pages_node(meta->node, gfp | __GFP_NOWARN, order);
+	if (!page)
+		return NULL;
+	/* kmemleak does not scan pages, but descriptors point to percpu areas. */
+	kmemleak_alloc(page_address(page), PAGE_SIZE << order, 0, gfp);
+	quarry_pages_held_add(1L << order);
+	return page;
+}
+
+static void give_pages(struct page *page, unsigned int order)
+{
+	quarry_pages_held_add(-(1L << order));
+	kmemleak_free(page_address(page));
+	__free_pages(page, order);
+}
+
+static void *alloc_large(struct quarry_meta *meta, size_t size, gfp_t gfp)
+{
+	unsigned int order = get_order(size);
+	struct page *page = take_pages(meta, order, gfp | __GFP_ZERO);
+	unsigned long flags;
+
+	if (!page)
+		return NULL;
+	raw_spin_lock_irqsave(&meta->lock, flags);
+	meta->nr_pages += 1UL << order;
+	meta->nr_live++;
+	raw_spin_unlock_irqrestore(&meta->lock, flags);
+	return page_address(page);
+}
+
+static unsigned int bucket_of(size_t size)
+{
+	unsigned int shift = order_base_2(size);
+
+	return shift > QUARRY_META_MIN_SHIFT ? shift - QUARRY_META_MIN_SHIFT : 0;
+}
+
+static void *pop_locked(struct quarry_meta *meta, unsigned int bucket)
+{
+	void **obj = meta->free[bucket];
+
+	lockdep_assert_held(&meta->lock);
+	if (obj) {
+		meta->free[bucket] = *obj;
+		meta->nr_live++;
+	}
+	return obj;
+}
+
+static void add_page_locked(struct quarry_meta *meta, struct page *page, unsigned int bucket)
+{
+	size_t step = 1UL << (bucket + QUARRY_META_MIN_SHIFT), at;
+	void *base = page_address(page);
+
+	lockdep_assert_held(&meta->lock);
+	set_page_private(page, (unsigned long)meta->pages);
+	meta->pages = page;
+	meta->nr_pages++;
+	for (at = PAGE_SIZE; at >= step; at -= step) {
+		void **obj = base + at - step;
+
+		*obj = meta->free[bucket];
+		meta->free[bucket] = obj;
+	}
+}
+
+void *quarry_meta_alloc(struct quarry_meta *meta, size_t size, gfp_t gfp)
+{
+	unsigned int bucket;
+	unsigned long flags;
+	struct page *page;
+	void *obj;
+
+	/* Only how to get memory is the caller's; zeroing and placement are ours. */
+	gfp &= ~(__GFP_ZERO | __GFP_COMP);
+	if (size > QUARRY_META_MAX_BUCKET)
+		return alloc_large(meta, size, gfp);
+
+	bucket = bucket_of(size);
+	raw_spin_lock_irqsave(&meta->lock, flags);
+	obj = pop_locked(meta, bucket);
+	raw_spin_unlock_irqrestore(&meta->lock, flags);
+	if (!obj) {
+		page = take_pages(meta, 0, gfp);
+		if (!page)
+			return NULL;
+		raw_spin_lock_irqsave(&meta->lock, flags);
+		add_page_locked(meta, page, bucket);
+		obj = pop_locked(meta, bucket);
+		raw_spin_unlock_irqrestore(&meta->lock, flags);
+	}
+	return memset(obj, 0, size);
+}
+
+void quarry_meta_free(struct quarry_meta *meta, void *obj, size_t size)
+{
+	unsigned int order = get_order(size), bucket;
+	bool large = size > QUARRY_META_MAX_BUCKET;
+	unsigned long flags;
+
+	if (!obj)
+		return;
+	raw_spin_lock_irqsave(&meta->lock, flags);
+	meta->nr_live--;
+	if (large) {
+		meta->nr_pages -= 1UL << order;
+	} else {
+		bucket = bucket_of(size);
+		*(void **)obj = meta->free[bucket];
+		meta->free[bucket] = obj;
+	}
+	raw_spin_unlock_irqrestore(&meta->lock, flags);
+	if (large)
+		give_pages(virt_to_page(obj), order);
+}
+
+void quarry_meta_fini(struct quarry_meta *meta)
+{
+	struct page *page, *next;
+
+	if (QUARRY_WARN_ON(meta->nr_live))
+		pr_err("%lu descriptors leaked\n", meta->nr_live);
+	for (page = meta->pages; page; page = next) {
+		next = (struct page *)page_private(page);
+		set_page_private(page, 0);
+		give_pages(page, 0);
+	}
+	meta->pages = NULL;
+	meta->nr_pages = 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Fixed-size allocator for the descriptors of one heap.
+ */
+#ifndef _QUARRY_META_H
+#define _QUARRY_META_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+/* Buckets of 64 << i bytes; what is larger takes whole pages. */
+#define QUARRY_META_MIN_SHIFT	6
+#define QUARRY_META_NR_BUCKETS	6
+#define QUARRY_META_MAX_BUCKET	(64UL << (QUARRY_META_NR_BUCKETS - 1))
+
+struct quarry_meta {
+	raw_spinlock_t lock;
+	void *free[QUARRY_META_NR_BUCKETS];	/* under lock: chains of free objects */
+	struct page *pages;			/* under lock: chain of bucket pages */
+	unsigned long nr_pages;			/* under lock: held, large ones included */
+	unsigned long nr_live;			/* under lock: objects handed out */
+	int node;
+};
+
+/* Pages that this module took from the kernel and did not give back yet. */
+void quarry_pages_held_add(long nr_pages);
+long quarry_pages_held(void);
+
+void quarry_meta_init(struct quarry_meta *meta, int node);
+/* All objects must have been freed; reports if not.  Gives every page back. */
+void quarry_meta_fini(struct quarry_meta *meta);
+/* Zeroed; NULL if there is no memory.  Any context but NMI; sleeps only if @gfp allows it. */
+void *quarry_meta_alloc(struct quarry_meta *meta, size_t size, gfp_t gfp);
+/* @size as at allocation.  Any context but NMI. */
+void quarry_meta_free(struct quarry_meta *meta, void *obj, size_t size);
+
+#endif /* _QUARRY_META_H */

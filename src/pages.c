@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page heap: picks the extent and the block in it, grows on demand within the
+ * limit, gives wholly free extents back.
+ *
+ * Extents with a free block hang in buckets by the order of their largest free
+ * block and by fullness in quarters.  An allocation looks for the fullest
+ * extent that fits, so that others drain: four bit masks, one find-first-set.
+ *
+ *	kinds[pointers | data]
+ *	  filled[3] = 0b00000101   buckets[3][0] ─> ext ─> ext	more than 3/4 in use
+ *	  filled[2] = ...          buckets[3][2] ─> ext
+ *	  filled[0] = 0b10000000000 buckets[0][10] ─> ext	less than 1/4 in use
+ *
+ * Growth happens outside every lock.  The new extent's bytes are booked first,
+ * so that any number of CPUs growing at once stay within the limit; the block
+ * asked for is cut out before others can see the extent, so that whoever paid
+ * for the growth gets it.  Extents start at 64 KiB and follow a quarter of what
+ * is mapped, up to 4 MiB: at most that share is idle.  Orders above 3 are only
+ * tried: no reclaim, no warning, no reserves, and not for atomic callers; the
+ * last fall-back is the order that was asked for, with the caller's flags.
+ *
+ * Locking: pages->lock, irq-safe; held for one buddy operation and one list
+ * move, or for a bounded batch of them.
+ *
+ * Invariants (quarry_pages_verify()): an extent is in the bucket that its buddy
+ * says, and in none if it is full; nr_mapped = sum over the extents; nr_used =
+ * nr_mapped - free units of all buddies, while no growth is under way.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/bitops.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "pages.h"
+
+#define SMALLEST_EXTENT_ORDER	(16 - PAGE_SHIFT)	/* 64 KiB */
+#define COSTLY_ORDER		3	/* above it allocations are opportunistic */
+#define BATCH			16	/* blocks per lock hold */
+
+/* === Buckets === */
+
+static struct quarry_pages_kind *kind_of(const struct quarry_extent *ext)
+{
+	return &ext->pages->kinds[ext->kind];
+}
+
+static void bucket_remove(struct quarry_extent *ext)
+{
+	struct quarry_pages_kind *kind = kind_of(ext);
+	unsigned int f = ext->bucket_fullness, order = ext->bucket_order;
+
+	if (list_empty(&ext->bucket))
+		return;
+	list_del_init(&ext->bucket);
+	if (list_empty(&kind->buckets[f][order]))
+		kind->filled[f] &= ~BIT(order);
+}
+
+static unsigned int fullness(const struct quarry_extent *ext)
+{
+	unsigned int used = ext->nr_pages - quarry_buddy_nr_free_units(&ext->buddy);
+
+	/* A full extent is in no bucket, so the quotient is below the number of classes. */
+	return used * QUARRY_NR_FULLNESS / ext->nr_pages;
+}
+
+/* After each change of the extent's buddy. */
+static void bucket_update(struct quarry_extent *ext)
+{
+	int order = quarry_buddy_largest_order(&ext->buddy);
+	unsigned int f;
+
+	lockdep_assert_held(&ext->pages->lock);
+	if (order < 0) {
+		bucket_remove(ext);
+		return;
+	}
+	f = fullness(ext);
+	if (!list_empty(&ext->bucket)) {
+		if (ext->bucket_order == order && ext->bucket_fullness == f)
+			return;
+		bucket_remove(ext);
+	}
+	ext->bucket_order = order;
+	ext->bucket_fullness = f;
+	list_add(&ext->bucket, &kind_of(ext)->buckets[f][order]);
+	kind_of(ext)->filled[f] |= BIT(order);
+}
+
+static struct quarry_extent *find_extent(struct quarry_pages *pages, unsigned int order,
+					 enum quarry_kind k)
+{
+	struct quarry_pages_kind *kind = &pages->kinds[k];
+	int f;
+
+	for (f = QUARRY_NR_FULLNESS - 1; f >= 0; f--) {
+		unsigned int fits = kind->filled[f] >> order;
+
+		if (fits)
+			return list_first_entry(&kind->buckets[f][order + __ffs(fits)],
+						struct quarry_extent, bucket);
+	}
+	return NULL;
+}
+
+/* === Allocating from what is there === */
+
+static void *take_from(struct quarry_extent *ext, unsigned long nr_pages)
+{
+	struct quarry_pages *pages = ext->pages;
+	long offset;
+
+	lockdep_assert_held(&pages->lock);
+	offset = quarry_buddy_alloc_count(&ext->buddy, nr_pages);
+	if (QUARRY_WARN_ON(offset < 0))
+		return NULL;
+	pages->nr_used += nr_pages;
+	pages->nr_used_peak = max(pages->nr_used_peak, pages->nr_used);
+	bucket_update(ext);
+	return ext->base + ((unsigned long)offset << PAGE_SHIFT);
+}
+
+static bool extent_is_free(const struct quarry_extent *ext)
+{
+	return quarry_buddy_nr_free_units(&ext->buddy) == ext->nr_pages;
+}
+
+static void *alloc_mapped_locked(struct quarry_pages *pages, unsigned long nr_pages,
+				 enum quarry_kind kind, enum quarry_layer *layer)
+{
+	struct quarry_extent *ext = find_extent(pages, order_base_2(nr_pages), kind);
+
+	lockdep_assert_held(&pages->lock);
+	if (!ext)
+		return NULL;
+	*layer = max(*layer, extent_is_free(ext) ? QUARRY_LAYER_EXTENT : QUARRY_LAYER_BUDDY);
+	return take_from(ext, nr_pages);
+}
+
+unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages, unsigned int order,
+				      enum quarry_kind kind, void **addrs, unsigned int nr,
+				      enum quarry_layer *layer)
+{
+	unsigned int got = 0, stop;
+	unsigned long flags;
+
+	while (got < nr) {
+		stop = min(nr, got + BATCH);
+		raw_spin_lock_irqsave(&pages->lock, flags);
+		for (; got < stop; got++) {
+			addrs[got] = alloc_mapped_locked(pages, 1UL << order, kind, layer);
+			if (!addrs[got])
+				break;
+		}
+		raw_spin_unlock_irqrestore(&pages->lock, flags);
+		if (got < stop)
+			break;
+	}
+	return got;
+}
+
+/* === Growing === */
+
+/* Book @nr more pages against the limit. */
+static bool book(struct quarry_pages *pages, unsigned long nr)
+{
+	unsigned long flags;
+	bool ok;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	ok = !pages->limit || (u64)(pages->nr_mapped + nr) << PAGE_SHIFT <= pages->limit;
+	if (ok)
+		pages->nr_mapped += nr;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	return ok;
+}
+
+static void unbook(struct quarry_pages *pages, unsigned long nr)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	pages->nr_mapped -= nr;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+}
+
+/* How large the next extent should be: a quarter of what this kind has. */
+static unsigned int growth_order(struct quarry_pages *pages, enum quarry_kind kind,
+				 unsigned int order)
+{
+	unsigned long quarter = READ_ONCE(pages->kinds[kind].nr_mapped) / 4;
+	unsigned int want = quarter ? ilog2(quarter) : 0;
+	unsigned int most = min_t(unsigned int, QUARRY_EXTENT_MAX_ORDER, QUARRY_KERNEL_MAX_ORDER);
+
+	return max(order, clamp_t(unsigned int, want, SMALLEST_EXTENT_ORDER, most));
+}
+
+/* The caller's flags as far as they say how to get memory, not what kind. */
+static gfp_t base_flags(gfp_t gfp)
+{
+	return gfp & (__GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH | __GFP_NORETRY |
+		      __GFP_RETRY_MAYFAIL | __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_NOWARN);
+}
+
+static gfp_t opportunistic_flags(gfp_t gfp)
+{
+	return (base_flags(gfp) & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC |
+				    __GFP_RETRY_MAYFAIL)) |
+	       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
+}
+
+static struct quarry_extent *try_extent(struct quarry_pages *pages, unsigned int order,
+					enum quarry_kind kind, gfp_t gfp, unsigned int *calls)
+{
+	struct quarry_extent *ext;
+
+	if (!book(pages, 1UL << order))
+		return NULL;
+	++*calls;
+	ext = quarry_extent_get(pages, &pages->meta, order, pages->node, kind, gfp);
+	if (!ext)
+		unbook(pages, 1UL << order);
+	return ext;
+}
+
+/* From the wanted size down to what was asked for. */
+static struct quarry_extent *get_extent(struct quarry_pages *pages, unsigned int order,
+					enum quarry_kind kind, gfp_t gfp, unsigned int *calls)
+{
+	unsigned int o = growth_order(pages, kind, order);
+	struct quarry_extent *ext;
+
+	if (!gfpflags_allow_blocking(gfp))
+		o = max(order, min_t(unsigned int, o, COSTLY_ORDER));
+	for (; o > order; o--) {
+		ext = try_extent(pages, o, kind, opportunistic_flags(gfp), calls);
+		if (ext)
+			return ext;
+	}
+	gfp = base_flags(gfp) | __GFP_NOWARN;
+	if (order > COSTLY_ORDER)
+		gfp |= __GFP_NORETRY;
+	return try_extent(pages, order, kind, gfp, calls);
+}
+
+/* The extent joins the heap, with its first block taken if @nr_pages. */
+static void *add_extent(struct quarry_pages *pages, struct quarry_extent *ext,
+			unsigned long nr_pages)
+{
+	unsigned long flags;
+	void *addr = NULL;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	list_add_tail(&ext->node_all, &pages->extents);
+	pages->kinds[ext->kind].nr_mapped += ext->nr_pages;
+	pages->nr_mapped_peak = max(pages->nr_mapped_peak, pages->nr_mapped);
+	pages->nr_extents++;
+	pages->nr_extent_allocs++;
+	if (nr_pages)
+		addr = take_from(ext, nr_pages);
+	else
+		bucket_update(ext);
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	return addr;
+}
+
+static void count_kernel_calls(struct quarry_pages *pages, unsigned int calls)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	pages->nr_kernel_calls += calls;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+}
+
+static void *alloc_or_grow(struct quarry_pages *pages, unsigned long nr_pages,
+			   enum quarry_kind kind, gfp_t gfp, enum quarry_layer *layer)
+{
+	struct quarry_extent *ext;
+	unsigned int calls = 0;
+	unsigned long flags;
+	void *addr;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	addr = alloc_mapped_locked(pages, nr_pages, kind, layer);
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	if (addr)
+		return addr;
+
+	ext = get_extent(pages, order_base_2(nr_pages), kind, gfp, &calls);
+	count_kernel_calls(pages, calls);
+	if (!ext)
+		return NULL;
+	*layer = QUARRY_LAYER_KERNEL;
+	return add_extent(pages, ext, nr_pages);
+}
+
+void *quarry_pages_alloc(struct quarry_pages *pages, unsigned long nr_pages,
+			 enum quarry_kind kind, gfp_t gfp, enum quarry_layer *layer)
+{
+	void *addr;
+
+	if (!nr_pages || nr_pages > 1UL << QUARRY_EXTENT_MAX_ORDER)
+		return NULL;
+	addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
+	if (!addr && gfpflags_allow_blocking(gfp) && pages->relieve && pages->relieve(pages))
+		addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
+	return addr;
+}
+
+/* === Freeing === */
+
+int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pages)
+{
+	struct quarry_pages *pages = ext->pages;
+	unsigned long flags;
+	int ret;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	ret = quarry_buddy_free_count(&ext->buddy, quarry_extent_page_of(ext, addr), nr_pages);
+	if (!ret) {
+		pages->nr_used -= nr_pages;
+		bucket_update(ext);
+	}
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	if (ret)
+		quarry_report("%lu pages at %px are not allocated: double free?\n",
+			      nr_pages, addr);
+	return ret;
+}
+
+/* === Giving back === */
+
+/* Move wholly free extents to @list until what is mapped would fall below @keep pages. */
+static void gather_free(struct quarry_pages *pages, unsigned long keep, struct list_head *list)
+{
+	struct quarry_extent *ext, *next;
+	unsigned int k, order;
+
+	lockdep_assert_held(&pages->lock);
+	for (k = 0; k < QUARRY_NR_KINDS; k++) {
+		/* Wholly free extents are in the emptiest class. */
+		for (order = 0; order < QUARRY_NR_ORDERS; order++) {
+			list_for_each_entry_safe(ext, next, &pages->kinds[k].buckets[0][order],
+						 bucket) {
+				if (!extent_is_free(ext) ||
+				    pages->nr_mapped < keep + ext->nr_pages)
+					continue;
+				bucket_remove(ext);
+				list_move(&ext->node_all, list);
+				pages->nr_mapped -= ext->nr_pages;
+				pages->kinds[k].nr_mapped -= ext->nr_pages;
+				pages->nr_extents--;
+			}
+		}
+	}
+}
+
+/* Extents on @list are ours alone; waits for lookups, then they go. */
+static u64 put_extents(struct quarry_pages *pages, struct list_head *list)
+{
+	struct quarry_extent *ext, *next;
+	unsigned long lost = 0, flags;
+	u64 bytes = 0;
+
+	if (list_empty(list))
+		return 0;
+	list_for_each_entry(ext, list, node_all)
+		quarry_extent_unpublish(ext);
+	synchronize_rcu();
+	list_for_each_entry_safe(ext, next, list, node_all) {
+		bytes += (u64)ext->nr_pages << PAGE_SHIFT;
+		lost += quarry_extent_put(ext, &pages->meta);
+	}
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	pages->nr_lost += lost;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	return bytes - ((u64)lost << PAGE_SHIFT);
+}
+
+u64 quarry_pages_trim(struct quarry_pages *pages)
+{
+	unsigned long flags;
+	LIST_HEAD(list);
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	gather_free(pages, DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE), &list);
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	return put_extents(pages, &list);
+}
+
+/* === Setting up, tearing down === */
+
+void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 reserve)
+{
+	unsigned int k, f, order;
+
+	memset(pages, 0, sizeof(*pages));
+	raw_spin_lock_init(&pages->lock);
+	pages->node = node;
+	pages->limit = limit;
+	pages->reserve = reserve;
+	INIT_LIST_HEAD(&pages->extents);
+	quarry_meta_init(&pages->meta, node);
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (f = 0; f < QUARRY_NR_FULLNESS; f++)
+			for (order = 0; order < QUARRY_NR_ORDERS; order++)
+				INIT_LIST_HEAD(&pages->kinds[k].buckets[f][order]);
+}
+
+int quarry_pages_fill_reserve(struct quarry_pages *pages)
+{
+	unsigned long want = DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE), missing;
+	struct quarry_extent *ext;
+	unsigned int calls = 0, order;
+
+	while (pages->nr_mapped < want) {
+		missing = want - pages->nr_mapped;
+		order = min_t(unsigned int, ilog2(missing), QUARRY_EXTENT_MAX_ORDER);
+		order = min_t(unsigned int, order, QUARRY_KERNEL_MAX_ORDER);
+		do {
+			ext = try_extent(pages, order, QUARRY_KIND_PTR,
+					 order ? opportunistic_flags(GFP_KERNEL) :
+						 GFP_KERNEL | __GFP_NOWARN, &calls);
+		} while (!ext && order--);
+		if (!ext)
+			return -ENOMEM;
+		add_extent(pages, ext, 0);
+		count_kernel_calls(pages, calls);
+		calls = 0;
+		cond_resched();
+	}
+	return 0;
+}
+
+unsigned long quarry_pages_fini(struct quarry_pages *pages)
+{
+	struct quarry_extent *ext;
+	unsigned long in_use = pages->nr_used;
+
+	list_for_each_entry(ext, &pages->extents, node_all)
+		bucket_remove(ext);
+	put_extents(pages, &pages->extents);
+	INIT_LIST_HEAD(&pages->extents);
+	quarry_meta_fini(&pages->meta);
+	return in_use;
+}
+
+/* === Looking === */
+
+static int verify_extent(struct quarry_extent *ext)
+{
+	int ret = quarry_buddy_verify(&ext->buddy);
+	int order = quarry_buddy_largest_order(&ext->buddy);
+
+	if (ret)
+		return ret;
+	if (list_empty(&ext->bucket) != (order < 0))
+		return -__LINE__;
+	if (order >= 0 && (ext->bucket_order != order || ext->bucket_fullness != fullness(ext)))
+		return -__LINE__;
+	return 0;
+}
+
+int quarry_pages_verify(struct quarry_pages *pages)
+{
+	unsigned long mapped = 0, nr_free = 0, nr = 0, flags;
+	struct quarry_extent *ext;
+	int ret = 0;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	list_for_each_entry(ext, &pages->extents, node_all) {
+		ret = verify_extent(ext);
+		if (ret)
+			break;
+		mapped += ext->nr_pages;
+		nr_free += quarry_buddy_nr_free_units(&ext->buddy);
+		nr++;
+	}
+	if (!ret && (mapped != pages->nr_mapped || nr != pages->nr_extents ||
+		     mapped - nr_free != pages->nr_used))
+		ret = -__LINE__;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	if (!ret)
+		return 0;
+	quarry_report("page heap is corrupt: check at line %d\n", -ret);
+	return -EUCLEAN;
+}
+
+struct buddy_row {
+	void *base;
+	unsigned int nr_pages, nr_free, index;
+	int node;
+	enum quarry_kind kind;
+	unsigned int free[QUARRY_NR_ORDERS];
+};
+
+static void copy_row(struct buddy_row *row, const struct quarry_extent *ext)
+{
+	unsigned int order;
+
+	row->base = ext->base;
+	row->nr_pages = ext->nr_pages;
+	row->nr_free = quarry_buddy_nr_free_units(&ext->buddy);
+	row->index = ext->index;
+	row->node = ext->node;
+	row->kind = ext->kind;
+	for (order = 0; order < QUARRY_NR_ORDERS; order++)
+		row->free[order] = quarry_buddy_nr_free(&ext->buddy, order);
+}
+
+static void show_row(struct seq_file *m, const struct buddy_row *row)
+{
+	unsigned int order;
+
+	seq_printf(m, "%6u %4d %-5s %6u %6u", row->index, row->node,
+		   row->kind == QUARRY_KIND_DATA ? "data" : "ptr", row->nr_pages, row->nr_free);
+	for (order = 0; order < QUARRY_NR_ORDERS; order++)
+		seq_printf(m, " %5u", row->free[order]);
+	seq_putc(m, '\n');
+}
+
+/* Copies rows under the lock in bounded steps; extents that come meanwhile may be missed. */
+void quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages)
+{
+	unsigned long shown = 0, pos, flags;
+	struct quarry_extent *ext;
+	struct buddy_row *rows;
+	unsigned int n, order;
+
+	rows = kmalloc_array(BATCH, sizeof(*rows), GFP_KERNEL);
+	if (!rows) {
+		seq_puts(m, "no memory to show this\n");
+		return;
+	}
+	seq_printf(m, "%6s %4s %-5s %6s %6s  free blocks of order", "extent", "node", "kind",
+		   "pages", "free");
+	seq_printf(m, "\n%31s", "");
+	for (order = 0; order < QUARRY_NR_ORDERS; order++)
+		seq_printf(m, " %5u", order);
+	seq_putc(m, '\n');
+	do {
+		n = 0;
+		pos = 0;
+		raw_spin_lock_irqsave(&pages->lock, flags);
+		list_for_each_entry(ext, &pages->extents, node_all) {
+			if (pos++ < shown)
+				continue;
+			copy_row(&rows[n++], ext);
+			if (n == BATCH)
+				break;
+		}
+		raw_spin_unlock_irqrestore(&pages->lock, flags);
+		shown += n;
+		for (pos = 0; pos < n; pos++)
+			show_row(m, &rows[pos]);
+	} while (n == BATCH && !seq_has_overflowed(m));
+	kfree(rows);
+}

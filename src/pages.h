@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Page heap: the extents of one heap and the placement of blocks in them.
+ */
+#ifndef _QUARRY_PAGES_H
+#define _QUARRY_PAGES_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "extent.h"
+#include "meta.h"
+
+struct seq_file;
+
+/* Fullness classes of extents, 0 = emptiest. */
+#define QUARRY_NR_FULLNESS	4
+#define QUARRY_NR_ORDERS	(QUARRY_EXTENT_MAX_ORDER + 1)
+
+/*
+ * Where an allocation ended below the magazines.  Ascending: the deepest layer
+ * that had to be asked counts.
+ */
+enum quarry_layer {
+	QUARRY_LAYER_SLAB,	/* a partial or empty slab of the cache */
+	QUARRY_LAYER_BUDDY,	/* free pages of an extent partly in use */
+	QUARRY_LAYER_EXTENT,	/* an extent that was wholly free */
+	QUARRY_LAYER_KERNEL,	/* a new extent from the kernel */
+	QUARRY_NR_LOW_LAYERS,
+};
+
+struct quarry_pages {
+	raw_spinlock_t lock;
+	int node;				/* preferred; constant */
+	u64 limit;				/* bytes, 0: none; constant */
+	u64 reserve;				/* bytes; constant */
+	/* Called when growth failed and the caller may sleep: true if a retry may help. */
+	bool (*relieve)(struct quarry_pages *pages);	/* constant */
+	struct quarry_meta meta;
+	/* everything below under lock */
+	struct list_head extents;		/* all */
+	struct quarry_pages_kind {
+		/* extents with a free block, by order of the largest and fullness */
+		struct list_head buckets[QUARRY_NR_FULLNESS][QUARRY_NR_ORDERS];
+		unsigned int filled[QUARRY_NR_FULLNESS];	/* bit per order */
+		unsigned long nr_mapped;
+	} kinds[QUARRY_NR_KINDS];
+	unsigned long nr_mapped;		/* pages, with those being obtained */
+	unsigned long nr_mapped_peak;
+	unsigned long nr_used;			/* pages out of the buddies */
+	unsigned long nr_used_peak;
+	unsigned long nr_lost;			/* pages */
+	unsigned long nr_extents;
+	unsigned long nr_extent_allocs;
+	unsigned long nr_kernel_calls;
+};
+
+void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 reserve);
+/* Take extents until @reserve bytes are mapped.  Process context. */
+int quarry_pages_fill_reserve(struct quarry_pages *pages);
+/*
+ * Give every extent back; reports pages still in use and returns their number.
+ * Process context; waits for a grace period.
+ */
+unsigned long quarry_pages_fini(struct quarry_pages *pages);
+
+/*
+ * Take @nr_pages contiguous pages, aligned to the next power of two; sets each
+ * owner entry of a slab, or the first of a run, is the caller's.  @layer is
+ * raised to the layer that had to be asked.  Any context but NMI; sleeps only
+ * if @gfp allows it.
+ */
+void *quarry_pages_alloc(struct quarry_pages *pages, unsigned long nr_pages,
+			 enum quarry_kind kind, gfp_t gfp, enum quarry_layer *layer);
+
+/*
+ * Take up to @nr blocks of 2^@order pages from what is mapped, under one lock.
+ * Returns how many were there.
+ */
+unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages, unsigned int order,
+				      enum quarry_kind kind, void **addrs, unsigned int nr,
+				      enum quarry_layer *layer);
+
+/*
+ * Give pages back.  The owner entries must be clear already.  Any context.
+ * Returns 0, or -EINVAL (reported) if no such block is allocated.
+ */
+int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pages);
+
+/* Return wholly free extents beyond the reserve; process context, waits.  Bytes returned. */
+u64 quarry_pages_trim(struct quarry_pages *pages);
+
+int quarry_pages_verify(struct quarry_pages *pages);
+void quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages);
+
+#endif /* _QUARRY_PAGES_H */
