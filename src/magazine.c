@@ -1,0 +1,766 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Magazines and depots: the slow halves of the per-CPU front.
+ *
+ *	             alloc                        free
+ *	CPU     loaded, previous             loaded, previous
+ *	          │ both empty                 │ both full
+ *	depot   a full magazine for an       an empty magazine for a
+ *	        empty one, under its lock    full one
+ *	          │ none                       │ too many full ones
+ *	below   refill a magazine that is    drain a magazine that is
+ *	        in nobody's place            in nobody's place
+ *
+ * Who may touch a magazine: one that is in place (loaded or previous of a CPU)
+ * only that CPU with preemption off and its busy byte taken; one in a depot
+ * whoever holds the depot's lock; one that was taken out of its place by xchg()
+ * is in the hands of who took it.  All changes of the two pointers are xchg()
+ * or a store to a pointer that holds the static empty magazine, and others than
+ * the own CPU only ever put that one in.  So each magazine is in exactly one
+ * place or hand, and a drain from elsewhere needs no help of the drained CPU:
+ * it takes both magazines away, waits until no CPU can still be inside the
+ * section in which it had read the old pointer (preemption off is a reader of
+ * synchronize_rcu()), and owns them.
+ *
+ * An interrupt that finds its CPU's byte taken works on the depot directly,
+ * one object at a time, and on the layer below if that has none.
+ *
+ * A front that nobody used yet shares a per-CPU area whose magazines are the
+ * static empty one, so that everything misses; the first miss gives it its own.
+ *
+ * Capacity starts at 14 objects and doubles (to a cap of about 64 KiB of
+ * objects) each time 8 x CPUs magazines went through a depot or were refilled:
+ * a front that is used little keeps little (Bonwick and Adams 2001, 3.2, 4.4).
+ *
+ * Locking: depot->lock, irq-safe, for one exchange; nothing is called under it.
+ *
+ * Invariants: a magazine has 0 <= count <= capacity; full lists hold count > 0,
+ * empty lists count == 0; nr_alloc - nr_free (quarry_mags_get_stats()) = objects
+ * in the hands of users, while quiet.
+ */
+#include <linux/cpumask.h>
+#include <linux/minmax.h>
+#include <linux/nodemask.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+#include "magazine.h"
+
+/* A magazine is a power of two of bytes: 16 bytes of head and 8 per object. */
+#define MIN_CAPACITY		6U
+#define START_CAPACITY		14U
+#define MAX_CAPACITY		126U
+/* Objects worth this many bytes in a magazine, and in a depot's full ones. */
+#define MAGAZINE_BYTES		(64UL << 10)
+#define DEPOT_BYTES		(512UL << 10)
+
+/* Misses both ways; never written, as its count can go neither down nor up. */
+static struct quarry_magazine empty_magazine;
+
+/* The area of fronts that are not in use yet. */
+struct quarry_cpu __percpu *quarry_cold_cpu;
+
+static size_t magazine_size(unsigned int capacity)
+{
+	return struct_size_t(struct quarry_magazine, objs, capacity);
+}
+
+static void init_cpu_area(struct quarry_cpu __percpu *area)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct quarry_cpu *c = per_cpu_ptr(area, cpu);
+
+		c->loaded = &empty_magazine;
+		c->previous = &empty_magazine;
+	}
+}
+
+int quarry_mags_global_init(void)
+{
+	quarry_cold_cpu = alloc_percpu(struct quarry_cpu);
+	if (!quarry_cold_cpu)
+		return -ENOMEM;
+	init_cpu_area(quarry_cold_cpu);
+	return 0;
+}
+
+void quarry_mags_global_exit(void)
+{
+	free_percpu(quarry_cold_cpu);
+}
+
+/* Largest capacity (2^i - 2, but for large objects) that holds no more than @bytes. */
+static unsigned int capacity_for(size_t bytes, size_t size)
+{
+	unsigned int capacity = MAX_CAPACITY;
+
+	while (capacity > MIN_CAPACITY && capacity * size > bytes)
+		capacity = capacity / 2 - 1;
+	return capacity * size > bytes ? max_t(size_t, bytes / size, 1) : capacity;
+}
+
+void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
+		      const struct quarry_mags_ops *ops, struct quarry_meta *meta, size_t size)
+{
+	memset(mags, 0, sizeof(*mags));
+	front->cpu = quarry_cold_cpu;
+	mags->front = front;
+	mags->ops = ops;
+	mags->meta = meta;
+	mags->max_capacity = capacity_for(MAGAZINE_BYTES, size);
+	mags->capacity = min(mags->max_capacity, START_CAPACITY);
+	mags->max_full = clamp_t(size_t, DEPOT_BYTES / (size * mags->max_capacity), 2, 64);
+}
+
+/* Give the front its own per-CPU area and depots.  Any number of CPUs may try at once. */
+static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
+{
+	struct quarry_cpu __percpu *area;
+	struct quarry_depot *depots;
+	int node;
+
+	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS;
+	if (!quarry_may_call_kernel())
+		return false;
+
+	if (!READ_ONCE(mags->depots)) {
+		depots = kcalloc(nr_node_ids, sizeof(*depots), gfp | __GFP_NOWARN);
+		if (!depots)
+			return false;
+		for (node = 0; node < nr_node_ids; node++)
+			raw_spin_lock_init(&depots[node].lock);
+		/* Orders the initialisation before the pointer. */
+		if (cmpxchg(&mags->depots, NULL, depots))
+			kfree(depots);
+	}
+	area = alloc_percpu_gfp(struct quarry_cpu, gfp | __GFP_NOWARN);
+	if (!area)
+		return false;
+	init_cpu_area(area);
+	/* As above; the inline paths read front->cpu and depend on it. */
+	if (cmpxchg((__force void **)&mags->front->cpu, (__force void *)quarry_cold_cpu,
+		    (__force void *)area) != (__force void *)quarry_cold_cpu)
+		free_percpu(area);
+	return true;
+}
+
+static bool is_cold(const struct quarry_mags *mags)
+{
+	/* Pairs with cmpxchg() in warm_up(): the depots came first. */
+	return smp_load_acquire(&mags->front->cpu) == quarry_cold_cpu;
+}
+
+static struct quarry_depot *local_depot(struct quarry_mags *mags)
+{
+	return &mags->depots[numa_mem_id()];
+}
+
+/* === Depot === */
+
+static void push_full(struct quarry_depot *depot, struct quarry_magazine *mag)
+{
+	lockdep_assert_held(&depot->lock);
+	mag->next = depot->full;
+	depot->full = mag;
+	depot->nr_full++;
+}
+
+static void push_empty(struct quarry_depot *depot, struct quarry_magazine *mag)
+{
+	lockdep_assert_held(&depot->lock);
+	mag->next = depot->empty;
+	depot->empty = mag;
+	depot->nr_empty++;
+}
+
+static struct quarry_magazine *pop_full(struct quarry_depot *depot)
+{
+	struct quarry_magazine *mag = depot->full;
+
+	lockdep_assert_held(&depot->lock);
+	if (mag) {
+		depot->full = mag->next;
+		depot->nr_full--;
+	}
+	return mag;
+}
+
+static struct quarry_magazine *pop_empty(struct quarry_depot *depot)
+{
+	struct quarry_magazine *mag = depot->empty;
+
+	lockdep_assert_held(&depot->lock);
+	if (mag) {
+		depot->empty = mag->next;
+		depot->nr_empty--;
+	}
+	return mag;
+}
+
+/*
+ * A magazine that is in nobody's place goes to the depot.  Returns one that is
+ * too many and has to be drained, or NULL.
+ */
+static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct quarry_depot *depot,
+					    struct quarry_magazine *mag)
+{
+	lockdep_assert_held(&depot->lock);
+	if (mag == &empty_magazine)
+		return NULL;
+	if (!mag->count) {
+		push_empty(depot, mag);
+		return NULL;
+	}
+	if (depot->nr_full >= mags->max_full)
+		return mag;
+	push_full(depot, mag);
+	return NULL;
+}
+
+static void count_exchange(struct quarry_mags *mags, struct quarry_depot *depot)
+{
+	lockdep_assert_held(&depot->lock);
+	if (mags->capacity < mags->max_capacity &&
+	    ++depot->nr_exchanges >= 8UL * num_online_cpus()) {
+		depot->nr_exchanges = 0;
+		WRITE_ONCE(mags->capacity, min(2 * mags->capacity + 2, mags->max_capacity));
+	}
+}
+
+static void free_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
+{
+	quarry_meta_free(mags->meta, mag, magazine_size(mag->capacity));
+}
+
+/* Empty @mag into the layer below; it ends in the depot or, if that has enough, is freed. */
+static void drain_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
+{
+	struct quarry_depot *depot = local_depot(mags);
+	unsigned long flags;
+
+	mags->ops->drain(mags, mag->objs, mag->count);
+	mag->count = 0;
+	if (mag->capacity == READ_ONCE(mags->capacity)) {
+		raw_spin_lock_irqsave(&depot->lock, flags);
+		if (depot->nr_empty < mags->max_full) {
+			push_empty(depot, mag);
+			mag = NULL;
+		}
+		raw_spin_unlock_irqrestore(&depot->lock, flags);
+	}
+	if (mag)
+		free_magazine(mags, mag);
+}
+
+/* An empty magazine of the current capacity, in our hands; NULL if there is no memory. */
+static struct quarry_magazine *get_empty(struct quarry_mags *mags, gfp_t gfp)
+{
+	unsigned int capacity = READ_ONCE(mags->capacity);
+	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_magazine *mag;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = pop_empty(depot);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	if (mag && mag->capacity == capacity)
+		return mag;
+	if (mag)
+		free_magazine(mags, mag);
+	mag = quarry_meta_alloc(mags->meta, magazine_size(capacity), gfp | __GFP_NOWARN);
+	if (mag)
+		mag->capacity = capacity;
+	return mag;
+}
+
+/* === The two magazines of this CPU; preemption off and busy taken === */
+
+/* @mag becomes loaded, loaded becomes previous; returns what previous was. */
+static struct quarry_magazine *install(struct quarry_cpu *c, struct quarry_magazine *mag)
+{
+	/* Pairs with xchg() in detach_cpu(). */
+	mag = xchg(&c->loaded, mag);
+	return xchg(&c->previous, mag);
+}
+
+static void swap_previous(struct quarry_cpu *c)
+{
+	struct quarry_magazine *mag = xchg(&c->previous, &empty_magazine);
+
+	mag = xchg(&c->loaded, mag);
+	/* Others only put in what is there already. */
+	WRITE_ONCE(c->previous, mag);
+}
+
+static bool has_objects(const struct quarry_magazine *mag)
+{
+	return mag->count;
+}
+
+static bool has_room(const struct quarry_magazine *mag)
+{
+	return mag->count < mag->capacity;
+}
+
+/*
+ * A drain may take the magazine away at any time, even between a check and a
+ * swap.  So take the pointer once and go on with that.
+ */
+static void *pop_loaded(struct quarry_cpu *c)
+{
+	struct quarry_magazine *mag = READ_ONCE(c->loaded);
+
+	return has_objects(mag) ? mag->objs[--mag->count] : NULL;
+}
+
+static bool push_loaded(struct quarry_cpu *c, void *obj)
+{
+	struct quarry_magazine *mag = READ_ONCE(c->loaded);
+
+	if (!has_room(mag))
+		return false;
+	mag->objs[mag->count++] = obj;
+	return true;
+}
+
+static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c)
+{
+	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_magazine *mag;
+	unsigned long flags;
+	void *obj = NULL;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = pop_full(depot);
+	if (mag) {
+		/* In our hands: take the object before anyone can take the magazine. */
+		obj = mag->objs[--mag->count];
+		mag = put_magazine(mags, depot, install(c, mag));
+		depot->nr_alloc++;
+		count_exchange(mags, depot);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	/* What previous held had no objects when we looked; only a bug fills it. */
+	QUARRY_WARN_ON(mag);
+	return obj;
+}
+
+static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c)
+{
+	void *obj = pop_loaded(c);
+
+	if (obj) {
+		c->nr_alloc++;
+		return obj;
+	}
+	if (has_objects(READ_ONCE(c->previous))) {
+		swap_previous(c);
+		obj = pop_loaded(c);
+		if (obj) {
+			c->nr_alloc_previous++;
+			return obj;
+		}
+	}
+	return alloc_from_depot(mags, c);
+}
+
+/*
+ * Both magazines are full: exchange one for an empty one of the depot.  @surplus
+ * returns a magazine that has to be drained.
+ */
+static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
+			  struct quarry_magazine **surplus)
+{
+	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_magazine *mag;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = pop_empty(depot);
+	if (mag) {
+		mag->objs[mag->count++] = obj;
+		*surplus = put_magazine(mags, depot, install(c, mag));
+		depot->nr_free++;
+		count_exchange(mags, depot);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return mag;
+}
+
+static bool free_busy(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
+		      struct quarry_magazine **surplus)
+{
+	if (push_loaded(c, obj)) {
+		c->nr_free++;
+		return true;
+	}
+	if (has_room(READ_ONCE(c->previous))) {
+		swap_previous(c);
+		if (push_loaded(c, obj)) {
+			c->nr_free_previous++;
+			return true;
+		}
+	}
+	return free_to_depot(mags, c, obj, surplus);
+}
+
+/* === An interrupt that found the byte taken === */
+
+static void *alloc_nested(struct quarry_mags *mags)
+{
+	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_magazine *mag;
+	unsigned long flags;
+	void *obj = NULL;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = pop_full(depot);
+	if (mag) {
+		obj = mag->objs[--mag->count];
+		if (mag->count)
+			push_full(depot, mag);
+		else
+			push_empty(depot, mag);
+		depot->nr_alloc++;
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return obj;
+}
+
+static bool free_nested(struct quarry_mags *mags, void *obj)
+{
+	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_magazine *mag;
+	unsigned long flags;
+	bool done = false;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	if (depot->full && has_room(depot->full)) {
+		mag = depot->full;
+		mag->objs[mag->count++] = obj;
+		done = true;
+	} else if (depot->empty && depot->nr_full < mags->max_full) {
+		mag = pop_empty(depot);
+		mag->objs[mag->count++] = obj;
+		push_full(depot, mag);
+		done = true;
+	}
+	depot->nr_free += done;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return done;
+}
+
+/* === Allocating === */
+
+static void *try_alloc(struct quarry_mags *mags)
+{
+	struct quarry_cpu *c;
+	void *obj;
+
+	preempt_disable();
+	c = this_cpu_ptr(mags->front->cpu);
+	if (c->busy) {
+		obj = alloc_nested(mags);
+	} else {
+		WRITE_ONCE(c->busy, 1);
+		barrier();
+		obj = alloc_busy(mags, c);
+		barrier();
+		WRITE_ONCE(c->busy, 0);
+	}
+	preempt_enable();
+	return obj;
+}
+
+/* A refilled magazine goes to this CPU if it still has nothing, else to the depot. */
+static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
+{
+	struct quarry_depot *depot;
+	struct quarry_cpu *c;
+	unsigned long flags;
+
+	preempt_disable();
+	c = this_cpu_ptr(mags->front->cpu);
+	if (!c->busy) {
+		WRITE_ONCE(c->busy, 1);
+		barrier();
+		if (!has_objects(READ_ONCE(c->loaded)))
+			mag = install(c, mag);
+		barrier();
+		WRITE_ONCE(c->busy, 0);
+	}
+	depot = local_depot(mags);
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = put_magazine(mags, depot, mag);
+	count_exchange(mags, depot);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	preempt_enable();
+	if (mag)
+		drain_magazine(mags, mag);
+}
+
+static void *alloc_single(struct quarry_mags *mags, gfp_t gfp)
+{
+	enum quarry_layer layer = QUARRY_LAYER_SLAB;
+	void *obj;
+
+	if (!mags->ops->refill(mags, &obj, 1, gfp, &layer))
+		return NULL;
+	atomic_long_inc(&mags->nr_ended[layer]);
+	return obj;
+}
+
+static void *alloc_refill(struct quarry_mags *mags, gfp_t gfp)
+{
+	enum quarry_layer layer = QUARRY_LAYER_SLAB;
+	struct quarry_magazine *mag = get_empty(mags, gfp);
+	unsigned int nr;
+	void *obj;
+
+	if (!mag)
+		return alloc_single(mags, gfp);
+	nr = mags->ops->refill(mags, mag->objs, mag->capacity, gfp, &layer);
+	if (nr) {
+		obj = mag->objs[nr - 1];
+		mag->count = nr - 1;
+		atomic_long_inc(&mags->nr_ended[layer]);
+	} else {
+		obj = NULL;
+	}
+	place_magazine(mags, mag);
+	return obj;
+}
+
+void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp)
+{
+	void *obj;
+
+	if (unlikely(is_cold(mags)) && !warm_up(mags, gfp))
+		return alloc_single(mags, gfp);
+	obj = try_alloc(mags);
+	return obj ?: alloc_refill(mags, gfp);
+}
+
+/* === Freeing === */
+
+static bool try_free(struct quarry_mags *mags, void *obj, struct quarry_magazine **surplus)
+{
+	struct quarry_cpu *c;
+	bool done;
+
+	preempt_disable();
+	c = this_cpu_ptr(mags->front->cpu);
+	if (c->busy) {
+		done = free_nested(mags, obj);
+	} else {
+		WRITE_ONCE(c->busy, 1);
+		barrier();
+		done = free_busy(mags, c, obj, surplus);
+		barrier();
+		WRITE_ONCE(c->busy, 0);
+	}
+	preempt_enable();
+	return done;
+}
+
+/* A new empty magazine for the depot, so that the next try finds one. */
+static bool stock_empty(struct quarry_mags *mags)
+{
+	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT);
+	struct quarry_depot *depot = local_depot(mags);
+	unsigned long flags;
+
+	if (!mag)
+		return false;
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	push_empty(depot, mag);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return true;
+}
+
+void quarry_mags_free(struct quarry_mags *mags, void *obj)
+{
+	struct quarry_magazine *surplus = NULL;
+
+	if (unlikely(is_cold(mags)) && !warm_up(mags, GFP_NOWAIT))
+		goto below;
+	if (!try_free(mags, obj, &surplus) &&
+	    (!stock_empty(mags) || !try_free(mags, obj, &surplus)))
+		goto below;
+	if (surplus)
+		drain_magazine(mags, surplus);
+	return;
+
+below:
+	atomic_long_inc(&mags->nr_free_below);
+	mags->ops->drain(mags, &obj, 1);
+}
+
+/* === Draining === */
+
+static void chain(struct quarry_magazine **list, struct quarry_magazine *mag)
+{
+	if (mag == &empty_magazine)
+		return;
+	mag->next = *list;
+	*list = mag;
+}
+
+static void detach_cpu(struct quarry_cpu *c, struct quarry_magazine **list)
+{
+	/* Pairs with READ_ONCE() in the inline paths and xchg() in install(). */
+	struct quarry_magazine *loaded = xchg(&c->loaded, &empty_magazine);
+	struct quarry_magazine *previous = xchg(&c->previous, &empty_magazine);
+
+	chain(list, loaded);
+	chain(list, previous);
+}
+
+static void detach_depot(struct quarry_depot *depot, struct quarry_magazine **list)
+{
+	struct quarry_magazine *full, *empty, *next;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	full = depot->full;
+	empty = depot->empty;
+	depot->full = NULL;
+	depot->empty = NULL;
+	depot->nr_full = 0;
+	depot->nr_empty = 0;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+
+	for (; full; full = next) {
+		next = full->next;
+		chain(list, full);
+	}
+	for (; empty; empty = next) {
+		next = empty->next;
+		chain(list, empty);
+	}
+}
+
+/*
+ * A CPU that still works on a detached magazine does not touch @next: only who
+ * holds a magazine in hand or a depot's lock does, and the place it came from
+ * has been exchanged.
+ */
+void quarry_mags_detach(struct quarry_mags *mags)
+{
+	struct quarry_magazine **list = &mags->detached;
+	unsigned int cpu;
+	int node;
+
+	if (is_cold(mags))
+		return;
+	for_each_possible_cpu(cpu)
+		detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), list);
+	for (node = 0; node < nr_node_ids; node++)
+		detach_depot(&mags->depots[node], list);
+}
+
+static void flush_list(struct quarry_mags *mags, struct quarry_magazine *list)
+{
+	struct quarry_magazine *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		if (list->count)
+			mags->ops->drain(mags, list->objs, list->count);
+		free_magazine(mags, list);
+	}
+}
+
+void quarry_mags_flush(struct quarry_mags *mags)
+{
+	struct quarry_magazine *list = mags->detached;
+
+	mags->detached = NULL;
+	flush_list(mags, list);
+}
+
+void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
+{
+	struct quarry_magazine *list = NULL;
+
+	if (is_cold(mags))
+		return;
+	detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), &list);
+	flush_list(mags, list);
+}
+
+void quarry_mags_fini(struct quarry_mags *mags)
+{
+	if (!is_cold(mags))
+		free_percpu(mags->front->cpu);
+	kfree(mags->depots);
+}
+
+/* === Looking === */
+
+void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_stats *stats)
+{
+	unsigned int cpu, i;
+	int node;
+
+	memset(stats, 0, sizeof(*stats));
+	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
+		stats->low[i] = atomic_long_read(&mags->nr_ended[i]);
+	stats->nr_free = atomic_long_read(&mags->nr_free_below);
+	if (!is_cold(mags)) {
+		for_each_possible_cpu(cpu) {
+			struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
+
+			stats->magazine += READ_ONCE(c->nr_alloc);
+			stats->previous += READ_ONCE(c->nr_alloc_previous);
+			stats->nr_free += READ_ONCE(c->nr_free) + READ_ONCE(c->nr_free_previous);
+		}
+		for (node = 0; node < nr_node_ids; node++) {
+			stats->depot += READ_ONCE(mags->depots[node].nr_alloc);
+			stats->nr_free += READ_ONCE(mags->depots[node].nr_free);
+		}
+	}
+	stats->nr_alloc = stats->magazine + stats->previous + stats->depot;
+	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
+		stats->nr_alloc += stats->low[i];
+}
+
+static unsigned long depot_nr_cached(struct quarry_depot *depot)
+{
+	struct quarry_magazine *mag;
+	unsigned long nr = 0, flags;
+
+	/* At most max_full magazines. */
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	for (mag = depot->full; mag; mag = mag->next)
+		nr += mag->count;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return nr;
+}
+
+unsigned long quarry_mags_nr_cached(struct quarry_mags *mags)
+{
+	unsigned long nr = 0;
+	unsigned int cpu;
+	int node;
+
+	if (is_cold(mags))
+		return 0;
+	/* A magazine in place may be freed once a grace period has passed. */
+	preempt_disable();
+	for_each_possible_cpu(cpu) {
+		struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
+
+		nr += READ_ONCE(READ_ONCE(c->loaded)->count);
+		nr += READ_ONCE(READ_ONCE(c->previous)->count);
+	}
+	preempt_enable();
+	for (node = 0; node < nr_node_ids; node++)
+		nr += depot_nr_cached(&mags->depots[node]);
+	return nr;
+}

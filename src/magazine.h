@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Magazines and depots behind the inline fast path of <quarry/magazine.h>.
+ */
+#ifndef _QUARRY_SRC_MAGAZINE_H
+#define _QUARRY_SRC_MAGAZINE_H
+
+#include <linux/atomic.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include <quarry/magazine.h>
+
+#include "meta.h"
+#include "pages.h"
+
+struct quarry_mags;
+
+/* The layer below a front: where objects come from and go to, in batches. */
+struct quarry_mags_ops {
+	/*
+	 * Fill @objs with up to @nr objects; returns how many, 0 if there is no
+	 * memory.  Raises @layer.  Called with no lock held; sleeps only if
+	 * @gfp allows it.
+	 */
+	unsigned int (*refill)(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
+			       enum quarry_layer *layer);
+	/* Takes @nr objects back.  Any context but NMI, no lock held. */
+	void (*drain)(struct quarry_mags *mags, void **objs, unsigned int nr);
+};
+
+/* A node's stock.  Magazines on @full hold at least one object. */
+struct quarry_depot {
+	raw_spinlock_t lock;
+	/* everything below under lock */
+	struct quarry_magazine *full;
+	struct quarry_magazine *empty;
+	unsigned int nr_full;
+	unsigned int nr_empty;
+	unsigned long nr_alloc;		/* allocations that ended here */
+	unsigned long nr_free;
+	unsigned long nr_exchanges;	/* since capacity last grew */
+} ____cacheline_aligned_in_smp;
+
+/* A front and what stands behind it; embedded in caches and page runs. */
+struct quarry_mags {
+	struct quarry_front *front;	/* constant; its cpu area appears on first use */
+	const struct quarry_mags_ops *ops;
+	struct quarry_meta *meta;
+	struct quarry_depot *depots;	/* one per node; NULL until first use */
+	unsigned int capacity;		/* of magazines made from now on; grows */
+	unsigned int max_capacity;
+	unsigned int max_full;		/* full magazines per depot */
+	struct quarry_magazine *detached;	/* between detach and flush; caller's lock */
+	atomic_long_t nr_ended[QUARRY_NR_LOW_LAYERS];	/* allocations that ended below */
+	atomic_long_t nr_free_below;	/* frees that went straight below, less refused ones */
+};
+
+/* Where allocations and frees ended so far. */
+struct quarry_mags_stats {
+	unsigned long magazine, previous, depot;
+	unsigned long low[QUARRY_NR_LOW_LAYERS];
+	unsigned long nr_alloc, nr_free;
+};
+
+int quarry_mags_global_init(void);
+void quarry_mags_global_exit(void);
+extern struct quarry_cpu __percpu *quarry_cold_cpu;
+
+/* Not yet used by any CPU: costs nothing but the struct.  @size: bytes of one object. */
+void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
+		      const struct quarry_mags_ops *ops, struct quarry_meta *meta, size_t size);
+/* Everything must have been flushed. */
+void quarry_mags_fini(struct quarry_mags *mags);
+
+/* The slow halves of quarry_front_pop() and _push(). */
+void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp);
+void quarry_mags_free(struct quarry_mags *mags, void *obj);
+
+/*
+ * Draining from anywhere while other CPUs go on: detach all magazines, wait for
+ * a grace period (one for any number of fronts), then flush what was detached.
+ * The caller serialises drains of one front (heap->mutex).
+ */
+void quarry_mags_detach(struct quarry_mags *mags);
+void quarry_mags_flush(struct quarry_mags *mags);
+/* A CPU that is dead and cannot race: detach and flush at once. */
+void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu);
+
+void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_stats *stats);
+/* Objects in magazines and depots; exact while quiet. */
+unsigned long quarry_mags_nr_cached(struct quarry_mags *mags);
+
+#endif /* _QUARRY_SRC_MAGAZINE_H */

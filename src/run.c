@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs: whole pages handed out to users and, as chunks, to arenas.
+ *
+ * Blocks of 2^0 to 2^3 pages go through a magazine front each, for either kind
+ * of memory; other counts go straight to the page heap and cost exactly their
+ * pages.  The owner entry of the first page says how long a run is, so that a
+ * free needs no size; it stays while the run waits in a magazine, nothing is
+ * written on that path.
+ *
+ * Locking: that of the layers below.  An entry is cleared by cmpxchg(),
+ * so that of two CPUs that free the same run one is refused.
+ */
+#include <linux/log2.h>
+
+#include "internal.h"
+#include "run.h"
+
+static struct quarry_run_front *to_front(struct quarry_mags *mags)
+{
+	return container_of(mags, struct quarry_run_front, mags);
+}
+
+static unsigned long *owner_of(const struct quarry_extent *ext, const void *addr)
+{
+	return &ext->owner[quarry_extent_page_of(ext, addr)];
+}
+
+/* @addr has just been allocated, its extent cannot go away. */
+static void mark_run(void *addr, unsigned long nr_pages)
+{
+	WRITE_ONCE(*owner_of(quarry_extent_find(addr), addr), nr_pages << 2 | QUARRY_OWNER_RUN);
+}
+
+/* False if the run was freed already. */
+static bool unmark_run(struct quarry_extent *ext, void *addr, unsigned long nr_pages)
+{
+	unsigned long owner = nr_pages << 2 | QUARRY_OWNER_RUN;
+
+	return cmpxchg(owner_of(ext, addr), owner, 0) == owner;
+}
+
+static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
+			   enum quarry_layer *layer)
+{
+	struct quarry_run_front *rf = to_front(mags);
+	unsigned int got, i;
+
+	*layer = QUARRY_LAYER_BUDDY;
+	got = quarry_pages_alloc_batch(rf->pages, rf->order, rf->kind, objs, nr, layer);
+	if (!got) {
+		objs[0] = quarry_pages_alloc(rf->pages, 1UL << rf->order, rf->kind, gfp, layer);
+		if (!objs[0])
+			return 0;
+		got = 1 + quarry_pages_alloc_batch(rf->pages, rf->order, rf->kind, objs + 1,
+						   nr - 1, layer);
+	}
+	for (i = 0; i < got; i++)
+		mark_run(objs[i], 1UL << rf->order);
+	return got;
+}
+
+static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
+{
+	struct quarry_run_front *rf = to_front(mags);
+	struct quarry_extent *ext;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		/* The extent of a page that was freed twice may be gone any time. */
+		preempt_disable();
+		ext = quarry_extent_find(objs[i]);
+		if (!ext || !unmark_run(ext, objs[i], 1UL << rf->order)) {
+			quarry_report("double free of %u pages at %px\n", 1U << rf->order, objs[i]);
+			atomic_long_dec(&mags->nr_free_below);
+		} else {
+			quarry_pages_free(ext, objs[i], 1UL << rf->order);
+		}
+		preempt_enable();
+	}
+}
+
+static const struct quarry_mags_ops run_ops = {
+	.refill = refill,
+	.drain = drain,
+};
+
+void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages)
+{
+	unsigned int k, order;
+
+	runs->pages = pages;
+	for (k = 0; k < QUARRY_NR_KINDS; k++) {
+		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++) {
+			struct quarry_run_front *rf = &runs->fronts[k][order];
+
+			rf->pages = pages;
+			rf->kind = k;
+			rf->order = order;
+			quarry_mags_init(&rf->mags, &rf->front, &run_ops, &pages->meta,
+					 PAGE_SIZE << order);
+		}
+	}
+}
+
+void quarry_runs_fini(struct quarry_runs *runs)
+{
+	unsigned int k, order;
+
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
+			quarry_mags_fini(&runs->fronts[k][order].mags);
+}
+
+static struct quarry_run_front *front_for(struct quarry_runs *runs, unsigned long nr_pages,
+					  enum quarry_kind kind)
+{
+	if (!is_power_of_2(nr_pages) || nr_pages >= 1UL << QUARRY_RUN_NR_FRONTS)
+		return NULL;
+	return &runs->fronts[kind][__ffs(nr_pages)];
+}
+
+static void *alloc_direct(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind,
+			  gfp_t gfp)
+{
+	enum quarry_layer layer = QUARRY_LAYER_BUDDY;
+	void *addr = quarry_pages_alloc(runs->pages, nr_pages, kind, gfp, &layer);
+
+	if (!addr)
+		return NULL;
+	mark_run(addr, nr_pages);
+	atomic_long_add(nr_pages, &runs->nr_direct_pages);
+	atomic_long_inc(&runs->nr_direct[layer]);
+	return addr;
+}
+
+void *quarry_run_alloc(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind,
+		       gfp_t gfp)
+{
+	struct quarry_run_front *rf = front_for(runs, nr_pages, kind);
+	void *addr;
+
+	if (!rf)
+		return alloc_direct(runs, nr_pages, kind, gfp);
+	addr = quarry_front_pop(&rf->front);
+	return likely(addr) ? addr : quarry_mags_alloc(&rf->mags, gfp);
+}
+
+int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr)
+{
+	unsigned long nr_pages = PAGE_ALIGNED(addr) ? quarry_run_nr_pages(ext, addr) : 0;
+	struct quarry_run_front *rf;
+
+	if (!nr_pages)
+		return -EINVAL;
+	rf = front_for(runs, nr_pages, ext->kind);
+	if (rf) {
+		if (!quarry_front_push(&rf->front, addr))
+			quarry_mags_free(&rf->mags, addr);
+		return 0;
+	}
+	if (!unmark_run(ext, addr, nr_pages))
+		return -EINVAL;
+	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
+	atomic_long_inc(&runs->nr_direct_frees);
+	return quarry_pages_free(ext, addr, nr_pages);
+}
+
+unsigned long quarry_runs_nr_live(struct quarry_runs *runs)
+{
+	unsigned long nr = atomic_long_read(&runs->nr_direct_pages);
+	struct quarry_mags_stats stats;
+	unsigned int k, order;
+
+	for (k = 0; k < QUARRY_NR_KINDS; k++) {
+		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++) {
+			quarry_mags_get_stats(&runs->fronts[k][order].mags, &stats);
+			nr += (stats.nr_alloc - stats.nr_free) << order;
+		}
+	}
+	return nr;
+}
+
+unsigned long quarry_runs_nr_cached(struct quarry_runs *runs)
+{
+	unsigned long nr = 0;
+	unsigned int k, order;
+
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
+			nr += quarry_mags_nr_cached(&runs->fronts[k][order].mags) << order;
+	return nr;
+}
