@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Object caches: alloc and free of objects of one size.
+ */
+#ifndef _QUARRY_CACHE_H
+#define _QUARRY_CACHE_H
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/string.h>
+#include <quarry/magazine.h>
+#include <quarry/site.h>
+
+struct module;
+struct quarry_heap;
+
+/* Cache flags */
+#define QUARRY_DATA		(1U << 0)	/* objects hold no pointers */
+#define QUARRY_HWCACHE_ALIGN	(1U << 1)	/* align to the cache line */
+
+/* Largest object of a cache, bytes. */
+#define QUARRY_CACHE_MAX_SIZE	(256UL << 10)
+
+/* Flags that the inline path leaves to the slow one, which refuses what it cannot honour. */
+#define QUARRY_GFP_SLOW	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_MOVABLE | \
+			 __GFP_THISNODE | __GFP_NOFAIL | __GFP_ACCOUNT)
+
+/**
+ * struct quarry_cache - all slabs of one kind of object
+ *
+ * Opaque but for what the inline paths read.
+ */
+struct quarry_cache {
+	/* private: */
+	struct quarry_front front;
+	unsigned int zero_size;		/* bytes init_on_alloc/free and __GFP_ZERO wipe */
+};
+
+/**
+ * quarry_cache_create_site() - make a cache; use quarry_cache_create()
+ * @heap: heap the slabs come from
+ * @name: name shown in debugfs; copied
+ * @size: object size in bytes, 1 to %QUARRY_CACHE_MAX_SIZE; below 8 only with %QUARRY_DATA
+ * @align: alignment in bytes, 0 or a power of two up to %PAGE_SIZE.  0 means natural
+ *         alignment for powers of two and %ARCH_KMALLOC_MINALIGN for other sizes
+ *         (for %QUARRY_DATA of less than 8 bytes: the size).
+ * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN; others are refused
+ * @ctor: run once on each object when its slab is made and never again, so that an
+ *        object must be freed in its constructed state; or NULL.  Called in the
+ *        context of an allocation and must not sleep or allocate.
+ * @site: where the cache is created
+ *
+ * Context: Process context, may sleep.
+ * Return: the cache or ERR_PTR:
+ * * %-EINVAL - a parameter is out of range; a line in the kernel log says which
+ * * %-ENOMEM - no memory
+ */
+struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const char *name,
+					      size_t size, size_t align, unsigned int flags,
+					      void (*ctor)(void *obj),
+					      const struct quarry_site *site);
+
+/**
+ * quarry_cache_create() - make a cache
+ * @heap: see quarry_cache_create_site()
+ * @name: see there
+ * @size: see there
+ * @align: see there
+ * @flags: see there
+ * @ctor: see there
+ *
+ * Context: Process context, may sleep.
+ * Return: the cache or ERR_PTR, see quarry_cache_create_site().
+ */
+#define quarry_cache_create(heap, name, size, align, flags, ctor) \
+	quarry_cache_create_site(heap, name, size, align, flags, ctor, QUARRY_SITE())
+
+/**
+ * QUARRY_CACHE() - make a cache for a struct type
+ * @heap: heap the slabs come from
+ * @type: the type, such as struct foo
+ * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN
+ *
+ * Context: Process context, may sleep.
+ * Return: the cache or ERR_PTR, see quarry_cache_create_site().
+ */
+#define QUARRY_CACHE(heap, type, flags) \
+	quarry_cache_create(heap, #type, sizeof(type), __alignof__(type), flags, NULL)
+
+/**
+ * quarry_cache_destroy() - give back a cache and all its memory
+ * @cache: the cache, or NULL or an ERR_PTR
+ *
+ * All objects should have been freed; what is still allocated is reported with
+ * its count and becomes invalid.  The caller guarantees that no one uses the
+ * cache any more.
+ *
+ * Context: Process context, may sleep (waits for an RCU grace period).
+ */
+void quarry_cache_destroy(struct quarry_cache *cache);
+
+/**
+ * quarry_cache_shrink() - give cached free objects and empty slabs back to the heap
+ * @cache: the cache, which may be in use meanwhile
+ *
+ * Drains the magazines of all CPUs and the depots.
+ *
+ * Context: Process context, may sleep (waits for an RCU grace period).
+ */
+void quarry_cache_shrink(struct quarry_cache *cache);
+
+/**
+ * quarry_cache_alloc_slow() - what the inline path of quarry_cache_alloc() leaves over
+ * @cache: the cache
+ * @gfp: allocation flags
+ * @site: call site
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: an object or NULL.
+ */
+void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
+			      const struct quarry_site *site);
+
+/**
+ * quarry_cache_free_slow() - what the inline path of quarry_cache_free() leaves over
+ * @cache: the cache
+ * @obj: the object
+ *
+ * Context: As quarry_cache_free().
+ */
+void quarry_cache_free_slow(struct quarry_cache *cache, void *obj);
+
+/**
+ * quarry_cache_object_size() - usable bytes of each object of a cache
+ * @cache: the cache
+ *
+ * Context: Any.
+ * Return: the size the cache was created with, in bytes.
+ */
+size_t quarry_cache_object_size(const struct quarry_cache *cache);
+
+static __always_inline __malloc void *
+quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quarry_site *site)
+{
+	void *obj;
+
+	might_alloc(gfp);
+	if (likely(!(gfp & QUARRY_GFP_SLOW))) {
+		obj = quarry_front_pop(&cache->front);
+		if (likely(obj)) {
+			if (unlikely(want_init_on_alloc(gfp)))
+				memset(obj, 0, cache->zero_size);
+			return obj;
+		}
+	}
+	return quarry_cache_alloc_slow(cache, gfp, site);
+}
+
+/**
+ * quarry_cache_alloc() - allocate one object
+ * @cache: the cache
+ * @gfp: %GFP_KERNEL, %GFP_ATOMIC, ...; %__GFP_ZERO zeroes the object (not allowed
+ *       for caches with a constructor).  Flags that ask for a zone, a node,
+ *       memcg accounting or no failure are refused: NULL and one line in the log.
+ *
+ * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
+ * Return: the object, or NULL if there is no memory or the heap's limit is reached.
+ */
+#define quarry_cache_alloc(cache, gfp) quarry_cache_alloc_site(cache, gfp, QUARRY_SITE())
+
+/**
+ * quarry_cache_free() - free one object
+ * @cache: the cache it came from
+ * @obj: the object; not NULL
+ *
+ * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ */
+static __always_inline void quarry_cache_free(struct quarry_cache *cache, void *obj)
+{
+	if (unlikely(want_init_on_free()))
+		memset(obj, 0, cache->zero_size);
+	if (likely(quarry_front_push(&cache->front, obj)))
+		return;
+	quarry_cache_free_slow(cache, obj);
+}
+
+#endif /* _QUARRY_CACHE_H */

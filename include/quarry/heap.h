@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Heaps and sized allocation.
+ */
+#ifndef _QUARRY_HEAP_H
+#define _QUARRY_HEAP_H
+
+#include <linux/bitops.h>
+#include <linux/numa.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <quarry/cache.h>
+
+#if __has_include(<linux/cleanup.h>)
+#include <linux/cleanup.h>
+#endif
+
+/*
+ * Size classes: 1, 2 and 4 bytes (pointer-free data only), multiples of 8 up
+ * to 64, then eight per doubling up to 32 KiB: rounding wastes at most 12.5 %
+ * or 7 bytes, whichever is more.
+ */
+#define QUARRY_NR_CLASSES	83
+#define QUARRY_CLASS_MAX_SIZE	32768UL		/* from here up: whole pages */
+
+/* Memory with pointers and pointer-free data never share an extent. */
+enum quarry_kind {
+	QUARRY_KIND_PTR,
+	QUARRY_KIND_DATA,
+	QUARRY_NR_KINDS,
+};
+
+/* Largest single allocation: one extent. */
+#define QUARRY_EXTENT_MAX_SIZE	(4UL << 20)
+
+/**
+ * struct quarry_heap - one isolated instance: pages, caches, arenas, limits
+ *
+ * Opaque but for what the inline paths read.
+ */
+struct quarry_heap {
+	/* private: never NULL: classes not yet used share one cold cache */
+	struct quarry_cache *classes[QUARRY_NR_KINDS][QUARRY_NR_CLASSES];
+};
+
+/**
+ * struct quarry_heap_params - how to make a heap
+ * @name: 1 to 31 characters, unique; the directory in debugfs; no '/'
+ * @limit: hard limit on bytes taken from the backing; 0 for none
+ * @reserve: bytes taken at creation and kept until the heap is destroyed
+ * @node: NUMA node that extents are preferred from, or %NUMA_NO_NODE
+ */
+struct quarry_heap_params {
+	const char *name;
+	u64 limit;
+	u64 reserve;
+	int node;
+};
+
+/**
+ * struct quarry_heap_stats - a heap in numbers; all in bytes unless said otherwise
+ * @allocated: in live objects, page runs and arena allocations, as handed out
+ * @active: in pages taken out of the heap's buddies and not cached as free pages
+ * @mapped: in extents obtained from the backing
+ * @metadata: in pages that describe the rest
+ * @resident: @mapped and @metadata (kernel memory is never paged out)
+ * @mapped_peak: largest @mapped so far
+ * @active_peak: largest number of bytes taken out of the buddies so far (with cached pages)
+ * @limit: hard limit on @mapped, 0 for none
+ * @reserve: bytes that are never given back
+ * @lost: in pages found with a foreign reference when they were to be given back
+ * @nr_extents: extents now (a count)
+ * @nr_extent_allocs: extents obtained so far (a count)
+ * @nr_kernel_calls: calls to the kernel's page allocator so far (a count)
+ */
+struct quarry_heap_stats {
+	u64 allocated;
+	u64 active;
+	u64 mapped;
+	u64 metadata;
+	u64 resident;
+	u64 mapped_peak;
+	u64 active_peak;
+	u64 limit;
+	u64 reserve;
+	u64 lost;
+	u64 nr_extents;
+	u64 nr_extent_allocs;
+	u64 nr_kernel_calls;
+};
+
+/**
+ * quarry_heap_create_site() - make a heap; use quarry_heap_create()
+ * @params: how to make it
+ * @owner: module it belongs to
+ * @site: where it is created
+ *
+ * Context: Process context, may sleep.
+ * Return: the heap or ERR_PTR:
+ * * %-EINVAL - a parameter is out of range; a line in the kernel log says which
+ * * %-EEXIST - a heap of that name exists
+ * * %-ENOMEM - no memory, or none for the reserve
+ */
+struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *params,
+					    struct module *owner, const struct quarry_site *site);
+
+/**
+ * quarry_heap_create() - make a heap
+ * @params: how to make it, see &struct quarry_heap_params
+ *
+ * Context: Process context, may sleep.
+ * Return: the heap or ERR_PTR, see quarry_heap_create_site().
+ */
+#define quarry_heap_create(params) quarry_heap_create_site(params, THIS_MODULE, QUARRY_SITE())
+
+/**
+ * quarry_heap_destroy() - give back everything a heap holds
+ * @heap: the heap, or NULL or an ERR_PTR; not the default heap
+ *
+ * Caches and arenas still there are destroyed with it; what was still
+ * allocated is reported: caches, arenas, runs and counts.  The caller
+ * guarantees that no one uses the heap any more.
+ *
+ * Context: Process context, may sleep (waits for RCU grace periods).
+ */
+void quarry_heap_destroy(struct quarry_heap *heap);
+
+/**
+ * quarry_default_heap() - the heap made at load, shared by all
+ *
+ * Its reserve and limit are the module parameters of quarry.ko.
+ *
+ * Context: Any.
+ * Return: the heap; never NULL while the module is loaded.
+ */
+struct quarry_heap *quarry_default_heap(void);
+
+/**
+ * quarry_heap_trim() - give free memory back to the kernel
+ * @heap: the heap, which may be in use meanwhile
+ *
+ * Drains magazines and depots of all caches, frees empty slabs, then returns
+ * extents that are wholly free, down to the reserve.
+ *
+ * Context: Process context, may sleep (waits for RCU grace periods).
+ * Return: bytes given back.
+ */
+u64 quarry_heap_trim(struct quarry_heap *heap);
+
+/**
+ * quarry_heap_get_stats() - read a heap's numbers
+ * @heap: the heap
+ * @stats: where to store them
+ *
+ * Sums per-CPU counters; exact while the heap is quiet.
+ *
+ * Context: Process context, may sleep.
+ */
+void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *stats);
+
+/**
+ * quarry_heap_verify() - check every invariant of every layer of a heap
+ * @heap: the heap; must be quiet
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or a negative errno (%-EUCLEAN) after a line in the log that says what is wrong.
+ */
+int quarry_heap_verify(struct quarry_heap *heap);
+
+/**
+ * quarry_alloc_slow() - what the inline path of quarry_alloc() leaves over
+ * @heap: the heap
+ * @size: bytes
+ * @gfp: allocation flags
+ * @kind: with pointers or without
+ * @site: call site
+ *
+ * Context: As quarry_alloc().
+ * Return: as quarry_alloc().
+ */
+void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
+			const struct quarry_site *site);
+
+/* Index of the class that serves @size bytes, 1 to QUARRY_CLASS_MAX_SIZE. */
+static __always_inline unsigned int quarry_size_class(size_t size, enum quarry_kind kind)
+{
+	unsigned int shift;
+
+	if (kind == QUARRY_KIND_DATA && size <= 4)
+		return size / 2 + (size == 3);		/* 1 -> 0, 2 -> 1, 4 -> 2 */
+	if (size <= 64)
+		return 2 + (size + 7) / 8;		/* 8 -> 3 ... 64 -> 10 */
+	size--;
+	shift = __fls(size) - 3;
+	return 11 + (shift - 3) * 8 + ((size >> shift) & 7);	/* 72 -> 11 ... 32768 -> 82 */
+}
+
+static __always_inline __malloc __alloc_size(2) void *
+quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
+		  const struct quarry_site *site)
+{
+	struct quarry_cache *cache;
+	void *obj;
+
+	might_alloc(gfp);
+	if (likely(size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))) {
+		/* Pairs with smp_store_release() in class_create(). */
+		cache = READ_ONCE(heap->classes[kind][quarry_size_class(size, kind)]);
+		obj = quarry_front_pop(&cache->front);
+		if (likely(obj)) {
+			if (unlikely(want_init_on_alloc(gfp)))
+				memset(obj, 0, cache->zero_size);
+			return obj;
+		}
+	}
+	return quarry_alloc_slow(heap, size, gfp, kind, site);
+}
+
+/**
+ * quarry_alloc() - allocate memory of any size
+ * @heap: heap to take it from
+ * @size: bytes; 0 gives %ZERO_SIZE_PTR; at most %QUARRY_EXTENT_MAX_SIZE
+ * @gfp: %GFP_KERNEL, %GFP_ATOMIC, ...; %__GFP_ZERO.  Flags that ask for a zone, a node,
+ *       memcg accounting or no failure are refused: NULL and one line in the log.
+ *
+ * Powers of two up to %PAGE_SIZE are naturally aligned, other sizes to
+ * %ARCH_KMALLOC_MINALIGN; from 32 KiB up whole pages, page aligned.  Never
+ * hand the memory to kfree() or put_page(): free it with quarry_free().
+ *
+ * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
+ * Return: the memory, or NULL if there is none, the limit is reached or @size is too large.
+ */
+#define quarry_alloc(heap, size, gfp) \
+	quarry_alloc_site(heap, size, gfp, QUARRY_KIND_PTR, QUARRY_SITE())
+
+/**
+ * quarry_alloc_data() - allocate memory that will hold no pointers
+ * @heap: see quarry_alloc()
+ * @size: see quarry_alloc()
+ * @gfp: see quarry_alloc()
+ *
+ * Comes from extents of its own, so that an overflow cannot reach pointers.
+ * 1, 2 and 4-byte sizes cost no more than that and a bit.
+ *
+ * Context: As quarry_alloc().
+ * Return: as quarry_alloc().
+ */
+#define quarry_alloc_data(heap, size, gfp) \
+	quarry_alloc_site(heap, size, gfp, QUARRY_KIND_DATA, QUARRY_SITE())
+
+/**
+ * quarry_zalloc() - allocate zeroed memory
+ * @heap: see quarry_alloc()
+ * @size: see quarry_alloc()
+ * @gfp: see quarry_alloc()
+ *
+ * Context: As quarry_alloc().
+ * Return: as quarry_alloc().
+ */
+#define quarry_zalloc(heap, size, gfp) quarry_alloc(heap, size, (gfp) | __GFP_ZERO)
+
+/**
+ * quarry_alloc_array() - allocate an array, checking the product for overflow
+ * @heap: see quarry_alloc()
+ * @n: number of elements
+ * @size: bytes of one
+ * @gfp: see quarry_alloc()
+ *
+ * Context: As quarry_alloc().
+ * Return: as quarry_alloc(); NULL if @n * @size overflows.
+ */
+#define quarry_alloc_array(heap, n, size, gfp) quarry_alloc(heap, size_mul(n, size), gfp)
+
+/**
+ * quarry_free() - free memory from quarry_alloc(), a cache or quarry_alloc_pages()
+ * @ptr: the memory; NULL and %ZERO_SIZE_PTR are ignored
+ *
+ * Finds the owner of @ptr from its page.  A pointer that is not the start of a
+ * live Quarry allocation's slot is refused with a report that names the caller.
+ *
+ * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ */
+void quarry_free(const void *ptr);
+
+/**
+ * quarry_usable_size() - bytes that may be used at a pointer
+ * @ptr: memory from quarry_alloc(), a cache or quarry_alloc_pages(), or NULL
+ *
+ * Context: Process, softirq, hardirq.
+ * Return: usable bytes, at least what was asked for; 0 for NULL, %ZERO_SIZE_PTR and pointers
+ * that are not the start of a Quarry allocation.
+ */
+size_t quarry_usable_size(const void *ptr);
+
+/**
+ * quarry_heap_of() - the heap that owns an address
+ * @ptr: any address: vmalloc, stack, user, error pointers and foreign memory are fine
+ *
+ * Context: Process, softirq, hardirq.
+ * Return: the heap that @ptr points into, live or free memory alike, or NULL.  Only a
+ * caller that holds the memory or the heap may use the result.
+ */
+struct quarry_heap *quarry_heap_of(const void *ptr);
+
+/**
+ * quarry_realloc_site() - resize an allocation; use quarry_realloc()
+ * @heap: heap to take new memory from
+ * @ptr: the old memory, or NULL
+ * @size: new size in bytes; 0 frees @ptr
+ * @gfp: allocation flags
+ * @kind: with pointers or without
+ * @site: call site
+ *
+ * Context: As quarry_alloc().
+ * Return: as quarry_realloc().
+ */
+void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size, gfp_t gfp,
+			  enum quarry_kind kind, const struct quarry_site *site);
+
+/**
+ * quarry_realloc() - resize an allocation
+ * @heap: heap to take new memory from
+ * @ptr: the old memory, or NULL
+ * @size: new size in bytes; 0 frees @ptr and returns %ZERO_SIZE_PTR
+ * @gfp: see quarry_alloc(); %__GFP_ZERO is refused for a live @ptr (the old length is not known)
+ *
+ * Stays in place while the size class stays the same.
+ *
+ * Context: As quarry_alloc().
+ * Return: the memory, or NULL with @ptr untouched.
+ */
+#define quarry_realloc(heap, ptr, size, gfp) \
+	quarry_realloc_site(heap, ptr, size, gfp, QUARRY_KIND_PTR, QUARRY_SITE())
+
+/**
+ * quarry_memdup_site() - copy memory; use quarry_memdup()
+ * @heap: heap to take memory from
+ * @src: what to copy
+ * @len: bytes
+ * @gfp: allocation flags
+ * @site: call site
+ *
+ * Context: As quarry_alloc().
+ * Return: the copy or NULL.
+ */
+void *quarry_memdup_site(struct quarry_heap *heap, const void *src, size_t len, gfp_t gfp,
+			 const struct quarry_site *site);
+
+/**
+ * quarry_memdup() - copy memory into a new allocation
+ * @heap: see quarry_alloc()
+ * @src: what to copy
+ * @len: bytes
+ * @gfp: see quarry_alloc()
+ *
+ * Context: As quarry_alloc().
+ * Return: the copy or NULL.
+ */
+#define quarry_memdup(heap, src, len, gfp) \
+	quarry_memdup_site(heap, src, len, gfp, QUARRY_SITE())
+
+/**
+ * quarry_strdup_site() - copy a string; use quarry_strdup()
+ * @heap: heap to take memory from
+ * @str: the string, or NULL
+ * @gfp: allocation flags
+ * @site: call site
+ *
+ * Context: As quarry_alloc().
+ * Return: the copy or NULL.
+ */
+char *quarry_strdup_site(struct quarry_heap *heap, const char *str, gfp_t gfp,
+			 const struct quarry_site *site);
+
+/**
+ * quarry_strdup() - copy a string into a new pointer-free allocation
+ * @heap: see quarry_alloc()
+ * @str: the string; NULL gives NULL
+ * @gfp: see quarry_alloc()
+ *
+ * Context: As quarry_alloc().
+ * Return: the copy or NULL.
+ */
+#define quarry_strdup(heap, str, gfp) quarry_strdup_site(heap, str, gfp, QUARRY_SITE())
+
+/**
+ * quarry_alloc_pages_site() - take whole pages; use quarry_alloc_pages()
+ * @heap: heap to take them from
+ * @nr_pages: number of pages, 1 to %QUARRY_EXTENT_MAX_SIZE / %PAGE_SIZE
+ * @gfp: allocation flags
+ * @kind: with pointers or without
+ * @site: call site
+ *
+ * Context: As quarry_alloc().
+ * Return: address of the first page or NULL.
+ */
+void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
+			      enum quarry_kind kind, const struct quarry_site *site);
+
+/**
+ * quarry_alloc_pages() - take 2^@order pages
+ * @heap: heap to take them from
+ * @order: order of the block, up to 10; aligned to its size
+ * @gfp: see quarry_alloc()
+ *
+ * The pages stay the heap's: their refcount is 0.  Use their addresses, not
+ * their struct pages: no get_page(), no mapping to user space, no folio calls.
+ * Free with quarry_free_pages() or quarry_free().
+ *
+ * Context: As quarry_alloc().
+ * Return: address of the first page or NULL.
+ */
+#define quarry_alloc_pages(heap, order, gfp) \
+	quarry_alloc_pages_site(heap, 1UL << (order), gfp, QUARRY_KIND_PTR, QUARRY_SITE())
+
+/**
+ * quarry_alloc_pages_exact() - take exactly @nr pages
+ * @heap: heap to take them from
+ * @nr: number of pages; five pages cost five pages
+ * @gfp: see quarry_alloc()
+ *
+ * Context: As quarry_alloc().
+ * Return: address of the first page or NULL.
+ */
+#define quarry_alloc_pages_exact(heap, nr, gfp) \
+	quarry_alloc_pages_site(heap, nr, gfp, QUARRY_KIND_PTR, QUARRY_SITE())
+
+/**
+ * quarry_free_pages() - give back pages
+ * @addr: what quarry_alloc_pages() or quarry_alloc_pages_exact() returned, or NULL
+ *
+ * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ */
+void quarry_free_pages(const void *addr);
+
+#ifdef DEFINE_FREE
+DEFINE_FREE(quarry_free, void *, quarry_free(_T))
+DEFINE_FREE(quarry_heap_destroy, struct quarry_heap *,
+	    if (!IS_ERR_OR_NULL(_T)) quarry_heap_destroy(_T))
+DEFINE_FREE(quarry_cache_destroy, struct quarry_cache *,
+	    if (!IS_ERR_OR_NULL(_T)) quarry_cache_destroy(_T))
+#endif
+
+#endif /* _QUARRY_HEAP_H */

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Caches: where the magazines of one kind of object are refilled from and
+ * drained to.
+ *
+ *	mags ──refill──> fullest partial slab, empty slab, new slab ──> page heap
+ *	mags <──drain─── each object's slab, found by its page
+ *
+ * Partial slabs hang in four lists by quarters of use; a refill takes from the
+ * fullest, so that the others drain and go back.  One slab without objects in
+ * use is kept, the next one goes back to the page heap.
+ *
+ * A free that the slow path sees is checked: the page must belong to a slab of
+ * this cache, the address be the start of an object, the object not be free in
+ * its slab.  What is refused is reported and changes nothing.
+ *
+ * Locking: cache->lock, irq-safe, for at most BATCH objects at a time.  The
+ * page heap and the metadata allocator are called without it; a new slab is
+ * filled from before it is put on a list, so that who made it gets its objects.
+ *
+ * Invariants (quarry_slab_cache_verify()): each slab is on the list that its
+ * nr_free says; nr_slabs, nr_pages, nr_objs and nr_free are the sums over all
+ * slabs; nr_objs - nr_free = objects in magazines, depots and with users.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/cache.h>
+#include <linux/minmax.h>
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "cache.h"
+#include "internal.h"
+
+#define BATCH		32	/* objects per lock hold */
+#define MAX_EMPTY	1	/* empty slabs kept; more would bounce less but hold more */
+
+static struct quarry_slab_cache *mags_to_cache(struct quarry_mags *mags)
+{
+	return container_of(mags, struct quarry_slab_cache, mags);
+}
+
+/* === Lists === */
+
+static unsigned int list_for(const struct quarry_slab *slab)
+{
+	if (!slab->nr_free)
+		return QUARRY_SLABS_FULL;
+	if (slab->nr_free == slab->nr_objs)
+		return QUARRY_SLABS_EMPTY;
+	return QUARRY_SLABS_PARTIAL + (slab->nr_objs - slab->nr_free) * 4 / slab->nr_objs;
+}
+
+static void link_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
+{
+	lockdep_assert_held(&sc->lock);
+	slab->list = list_for(slab);
+	list_add(&slab->node, &sc->slabs[slab->list]);
+	sc->nr_empty += slab->list == QUARRY_SLABS_EMPTY;
+}
+
+static void unlink_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
+{
+	lockdep_assert_held(&sc->lock);
+	list_del_init(&slab->node);
+	sc->nr_empty -= slab->list == QUARRY_SLABS_EMPTY;
+}
+
+static void relink_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
+{
+	if (slab->list == list_for(slab))
+		return;
+	unlink_slab(sc, slab);
+	link_slab(sc, slab);
+}
+
+static void account_slab(struct quarry_slab_cache *sc, const struct quarry_slab *slab, int sign)
+{
+	lockdep_assert_held(&sc->lock);
+	sc->nr_slabs += sign;
+	sc->nr_pages += sign * (1L << slab->order);
+	sc->nr_objs += sign * (long)slab->nr_objs;
+	sc->nr_free += sign * (long)slab->nr_free;
+}
+
+/* === Slabs come and go; no lock held === */
+
+static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned int order, gfp_t gfp,
+				       enum quarry_layer *layer)
+{
+	size_t desc_size = quarry_slab_desc_size(&sc->layout);
+	struct quarry_slab *slab;
+	void *base;
+
+	slab = quarry_meta_alloc(&sc->pages->meta, desc_size, gfp | __GFP_NOWARN);
+	if (!slab)
+		return NULL;
+	base = quarry_pages_alloc(sc->pages, 1UL << order, sc->kind, gfp, layer);
+	if (!base) {
+		quarry_meta_free(&sc->pages->meta, slab, desc_size);
+		return NULL;
+	}
+	quarry_slab_init(slab, sc, &sc->layout, base, order);
+	return slab;
+}
+
+/* Before the first object is handed out. */
+static void prepare_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
+{
+	unsigned int i;
+
+	if (sc->ctor)
+		for (i = 0; i < slab->nr_objs; i++)
+			sc->ctor(slab->base + (size_t)i * sc->layout.stride);
+	quarry_slab_claim(slab);
+}
+
+/* The slab is on no list. */
+static void destroy_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
+{
+	quarry_slab_unclaim(slab);
+	quarry_pages_free(slab->extent, slab->base, 1UL << slab->order);
+	quarry_meta_free(&sc->pages->meta, slab, quarry_slab_desc_size(&sc->layout));
+}
+
+static void destroy_slabs(struct quarry_slab_cache *sc, struct list_head *list)
+{
+	struct quarry_slab *slab, *next;
+
+	list_for_each_entry_safe(slab, next, list, node)
+		destroy_slab(sc, slab);
+}
+
+/* === Refill === */
+
+static struct quarry_slab *fullest_slab(struct quarry_slab_cache *sc)
+{
+	int list;
+
+	lockdep_assert_held(&sc->lock);
+	for (list = QUARRY_SLABS_EMPTY - 1; list >= QUARRY_SLABS_PARTIAL; list--)
+		if (!list_empty(&sc->slabs[list]))
+			return list_first_entry(&sc->slabs[list], struct quarry_slab, node);
+	return list_first_entry_or_null(&sc->slabs[QUARRY_SLABS_EMPTY], struct quarry_slab, node);
+}
+
+static unsigned int take_locked(struct quarry_slab_cache *sc, void **objs, unsigned int nr)
+{
+	struct quarry_slab *slab;
+	unsigned int got = 0, n;
+
+	while (got < nr) {
+		slab = fullest_slab(sc);
+		if (!slab)
+			break;
+		n = quarry_slab_take(slab, &sc->layout, objs + got, nr - got);
+		sc->nr_free -= n;
+		got += n;
+		relink_slab(sc, slab);
+	}
+	return got;
+}
+
+static unsigned int refill_from_slabs(struct quarry_slab_cache *sc, void **objs, unsigned int nr)
+{
+	unsigned int got = 0, n, want;
+	unsigned long flags;
+
+	do {
+		want = min_t(unsigned int, nr - got, BATCH);
+		raw_spin_lock_irqsave(&sc->lock, flags);
+		n = take_locked(sc, objs + got, want);
+		raw_spin_unlock_irqrestore(&sc->lock, flags);
+		got += n;
+	} while (n == want && got < nr);
+	return got;
+}
+
+static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
+			   enum quarry_layer *layer)
+{
+	struct quarry_slab_cache *sc = mags_to_cache(mags);
+	unsigned int got = refill_from_slabs(sc, objs, nr);
+	struct quarry_slab *slab;
+	unsigned long flags;
+
+	/* Some are enough: do not grow for the rest. */
+	if (got)
+		return got;
+	slab = create_slab(sc, sc->layout.order, gfp, layer);
+	if (!slab && sc->layout.min_order < sc->layout.order)
+		slab = create_slab(sc, sc->layout.min_order, gfp, layer);
+	if (!slab)
+		return 0;
+	prepare_slab(sc, slab);
+	got = quarry_slab_take(slab, &sc->layout, objs, nr);
+	raw_spin_lock_irqsave(&sc->lock, flags);
+	account_slab(sc, slab, 1);
+	link_slab(sc, slab);
+	raw_spin_unlock_irqrestore(&sc->lock, flags);
+	return got;
+}
+
+/* === Drain === */
+
+/* A magazine had counted this free when it took it, or quarry_mags_free() did. */
+static void uncount_free(struct quarry_slab_cache *sc)
+{
+	atomic_long_dec(&sc->mags.nr_free_below);
+}
+
+/* The slab of an object of this cache, or NULL after a report. */
+static struct quarry_slab *owner_slab(struct quarry_slab_cache *sc, const void *obj, int *index)
+{
+	struct quarry_slab *slab = quarry_slab_find(obj);
+
+	if (!slab) {
+		quarry_report("cache %s: free of %px, which is in no slab\n", sc->name, obj);
+		return NULL;
+	}
+	if (slab->cache != sc) {
+		quarry_report("cache %s: free of %px, which belongs to cache %s\n",
+			      sc->name, obj, slab->cache->name);
+		return NULL;
+	}
+	*index = quarry_slab_index(slab, &sc->layout, obj);
+	if (*index < 0) {
+		quarry_report("cache %s: free of %px, which is not the start of an object\n",
+			      sc->name, obj);
+		return NULL;
+	}
+	return slab;
+}
+
+static void give_locked(struct quarry_slab_cache *sc, void *obj, struct list_head *emptied)
+{
+	struct quarry_slab *slab;
+	int index;
+
+	lockdep_assert_held(&sc->lock);
+	slab = owner_slab(sc, obj, &index);
+	if (!slab) {
+		uncount_free(sc);
+		return;
+	}
+	if (!quarry_slab_give(slab, index)) {
+		quarry_report("cache %s: double free of %px\n", sc->name, obj);
+		uncount_free(sc);
+		return;
+	}
+	sc->nr_free++;
+	relink_slab(sc, slab);
+	if (slab->list == QUARRY_SLABS_EMPTY && sc->nr_empty > MAX_EMPTY) {
+		unlink_slab(sc, slab);
+		account_slab(sc, slab, -1);
+		list_add(&slab->node, emptied);
+	}
+}
+
+static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
+{
+	struct quarry_slab_cache *sc = mags_to_cache(mags);
+	unsigned int i = 0, stop;
+	unsigned long flags;
+	LIST_HEAD(emptied);
+
+	while (i < nr) {
+		stop = min(nr, i + BATCH);
+		raw_spin_lock_irqsave(&sc->lock, flags);
+		for (; i < stop; i++)
+			give_locked(sc, objs[i], &emptied);
+		raw_spin_unlock_irqrestore(&sc->lock, flags);
+	}
+	destroy_slabs(sc, &emptied);
+}
+
+static const struct quarry_mags_ops cache_ops = {
+	.refill = refill,
+	.drain = drain,
+};
+
+/* === Setting up, tearing down === */
+
+void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
+			    const char *name, size_t size, size_t align, unsigned int flags,
+			    void (*ctor)(void *obj))
+{
+	unsigned int i;
+
+	if (flags & QUARRY_HWCACHE_ALIGN)
+		align = max_t(size_t, align, cache_line_size());
+	sc->pages = pages;
+	sc->size = size;
+	sc->flags = flags;
+	sc->kind = flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
+	sc->ctor = ctor;
+	/* Constructed objects keep their state: nothing wipes them. */
+	sc->cache.zero_size = ctor ? 0 : size;
+	strscpy(sc->name, name, sizeof(sc->name));
+	raw_spin_lock_init(&sc->lock);
+	INIT_LIST_HEAD(&sc->node);
+	for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++)
+		INIT_LIST_HEAD(&sc->slabs[i]);
+	quarry_slab_layout_init(&sc->layout, size, align);
+	quarry_mags_init(&sc->mags, &sc->cache.front, &cache_ops, &pages->meta,
+			 sc->layout.stride);
+}
+
+static void gather_empty(struct quarry_slab_cache *sc, struct list_head *list)
+{
+	struct quarry_slab *slab, *next;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&sc->lock);
+	list_for_each_entry_safe(slab, next, &sc->slabs[QUARRY_SLABS_EMPTY], node) {
+		unlink_slab(sc, slab);
+		account_slab(sc, slab, -1);
+		list_add(&slab->node, list);
+		if (++n == BATCH)
+			break;
+	}
+}
+
+void quarry_slab_cache_free_empty(struct quarry_slab_cache *sc)
+{
+	unsigned long flags;
+
+	for (;;) {
+		LIST_HEAD(list);
+
+		raw_spin_lock_irqsave(&sc->lock, flags);
+		gather_empty(sc, &list);
+		raw_spin_unlock_irqrestore(&sc->lock, flags);
+		if (list_empty(&list))
+			return;
+		destroy_slabs(sc, &list);
+	}
+}
+
+unsigned long quarry_slab_cache_fini(struct quarry_slab_cache *sc)
+{
+	unsigned long live = sc->nr_objs - sc->nr_free;
+	unsigned int i;
+
+	/* Nobody else is left: no lock needed, and none may be held. */
+	for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++) {
+		destroy_slabs(sc, &sc->slabs[i]);
+		INIT_LIST_HEAD(&sc->slabs[i]);
+	}
+	quarry_mags_fini(&sc->mags);
+	return live;
+}
+
+/* === Public interface: what the inline paths leave over === */
+
+/* Flags that would have to be honoured are refused, not ignored. */
+static bool refuse_flags(gfp_t gfp)
+{
+	gfp &= QUARRY_GFP_SLOW;
+	if (gfp)
+		quarry_report("gfp flags %pGg are not supported\n", &gfp);
+	return gfp;
+}
+
+void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
+			      const struct quarry_site *site)
+{
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+	void *obj;
+
+	if (refuse_flags(gfp) || in_nmi())
+		return NULL;
+	if (sc->ctor && (gfp & __GFP_ZERO)) {
+		quarry_report("cache %s has a constructor: __GFP_ZERO is not supported\n",
+			      sc->name);
+		return NULL;
+	}
+	obj = quarry_mags_alloc(&sc->mags, gfp);
+	if (obj && want_init_on_alloc(gfp))
+		memset(obj, 0, cache->zero_size);
+	return obj;
+}
+QUARRY_EXPORT(quarry_cache_alloc_slow);
+
+void quarry_cache_free_slow(struct quarry_cache *cache, void *obj)
+{
+	quarry_mags_free(&to_slab_cache(cache)->mags, obj);
+}
+QUARRY_EXPORT(quarry_cache_free_slow);
+
+size_t quarry_cache_object_size(const struct quarry_cache *cache)
+{
+	return to_slab_cache(cache)->size;
+}
+QUARRY_EXPORT(quarry_cache_object_size);
+
+/* === Looking === */
+
+void quarry_slab_cache_get_stats(struct quarry_slab_cache *sc,
+				 struct quarry_slab_cache_stats *stats)
+{
+	unsigned long flags;
+
+	quarry_mags_get_stats(&sc->mags, &stats->mags);
+	stats->nr_cached = quarry_mags_nr_cached(&sc->mags);
+	raw_spin_lock_irqsave(&sc->lock, flags);
+	stats->nr_slabs = sc->nr_slabs;
+	stats->nr_pages = sc->nr_pages;
+	stats->nr_objs = sc->nr_objs;
+	stats->nr_free = sc->nr_free;
+	raw_spin_unlock_irqrestore(&sc->lock, flags);
+}
+
+static int verify_locked(struct quarry_slab_cache *sc)
+{
+	unsigned long slabs = 0, objs = 0, nr_free = 0, pages = 0;
+	struct quarry_slab *slab;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++) {
+		list_for_each_entry(slab, &sc->slabs[i], node) {
+			ret = quarry_slab_verify(slab, &sc->layout);
+			if (ret)
+				return ret;
+			if (slab->list != i || list_for(slab) != i || slab->cache != sc ||
+			    quarry_slab_find(slab->base) != slab)
+				return -__LINE__;
+			slabs++;
+			objs += slab->nr_objs;
+			nr_free += slab->nr_free;
+			pages += 1UL << slab->order;
+		}
+	}
+	if (slabs != sc->nr_slabs || objs != sc->nr_objs || nr_free != sc->nr_free ||
+	    pages != sc->nr_pages)
+		return -__LINE__;
+	return 0;
+}
+
+int quarry_slab_cache_verify(struct quarry_slab_cache *sc)
+{
+	struct quarry_slab_cache_stats stats;
+	unsigned long flags;
+	int ret;
+
+	raw_spin_lock_irqsave(&sc->lock, flags);
+	ret = verify_locked(sc);
+	raw_spin_unlock_irqrestore(&sc->lock, flags);
+	if (!ret) {
+		quarry_slab_cache_get_stats(sc, &stats);
+		if (stats.nr_objs - stats.nr_free - stats.nr_cached !=
+		    stats.mags.nr_alloc - stats.mags.nr_free)
+			ret = -__LINE__;
+	}
+	if (!ret)
+		return 0;
+	quarry_report("cache %s is corrupt: check at line %d\n", sc->name, -ret);
+	return -EUCLEAN;
+}

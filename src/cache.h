@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Caches: the slabs of one kind of object behind a magazine front.
+ */
+#ifndef _QUARRY_SRC_CACHE_H
+#define _QUARRY_SRC_CACHE_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include <quarry/cache.h>
+
+#include "magazine.h"
+#include "pages.h"
+#include "slab.h"
+
+#define QUARRY_NAME_SIZE	32
+
+/* Lists of slabs: by quarters of objects in use, then the two ends. */
+enum {
+	QUARRY_SLABS_PARTIAL,				/* 0 .. 3: emptiest .. fullest */
+	QUARRY_SLABS_EMPTY = QUARRY_SLABS_PARTIAL + 4,
+	QUARRY_SLABS_FULL,
+	QUARRY_SLABS_NR_LISTS,
+};
+
+struct quarry_slab_cache {
+	struct quarry_cache cache;		/* first: public part */
+	struct quarry_mags mags;
+	struct quarry_pages *pages;		/* constant, as the next eight */
+	struct quarry_slab_layout layout;
+	unsigned int size;			/* object size as asked for, bytes */
+	unsigned int flags;			/* QUARRY_DATA, ... */
+	enum quarry_kind kind;
+	void (*ctor)(void *obj);
+	const struct quarry_site *site;		/* birthplace */
+	char name[QUARRY_NAME_SIZE];
+	struct quarry_heap *heap;
+	struct list_head node;			/* under heap->mutex */
+	raw_spinlock_t lock;
+	/* everything below under lock */
+	struct list_head slabs[QUARRY_SLABS_NR_LISTS];
+	unsigned long nr_slabs;
+	unsigned long nr_empty;
+	unsigned long nr_pages;
+	unsigned long nr_objs;			/* in all slabs */
+	unsigned long nr_free;			/* free in slabs, without magazines */
+};
+
+struct quarry_slab_cache_stats {
+	struct quarry_mags_stats mags;
+	unsigned long nr_slabs, nr_pages, nr_objs, nr_free;
+	unsigned long nr_cached;		/* in magazines and depots */
+};
+
+static inline struct quarry_slab_cache *to_slab_cache(const struct quarry_cache *cache)
+{
+	return container_of(cache, struct quarry_slab_cache, cache);
+}
+
+/* Parameters have been checked.  Nothing is allocated. */
+void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
+			    const char *name, size_t size, size_t align, unsigned int flags,
+			    void (*ctor)(void *obj));
+/*
+ * Magazines have been flushed and nobody uses the cache.  Gives all slabs back
+ * and returns the number of objects that were still allocated.
+ */
+unsigned long quarry_slab_cache_fini(struct quarry_slab_cache *sc);
+
+/* Slabs without any object in use go back to the page heap. */
+void quarry_slab_cache_free_empty(struct quarry_slab_cache *sc);
+
+void quarry_slab_cache_get_stats(struct quarry_slab_cache *sc,
+				 struct quarry_slab_cache_stats *stats);
+int quarry_slab_cache_verify(struct quarry_slab_cache *sc);
+
+#endif /* _QUARRY_SRC_CACHE_H */

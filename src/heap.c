@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Heaps: creation and destruction of heaps and caches, trimming, numbers.
+ *
+ *	heap ─ classes[2][83] ──> caches of size classes, made on first use
+ *	     ├ caches ──────────> caches made by users
+ *	     ├ runs ────────────> fronts of whole pages
+ *	     ├ arenas ──────────> arenas
+ *	     └ pages ───────────> extents, metadata
+ *
+ * Classes that nobody used yet point to one static cold cache whose front
+ * misses both ways; so an unused heap is this struct and a page of metadata.
+ *
+ * Draining goes in two steps: all fronts of a heap are detached, one grace
+ * period passes, all are flushed.
+ *
+ * Locking: heaps_mutex guards the list of heaps, heap->mutex the list of caches
+ * and the drains.  Both are taken by the CPU hotplug callback, so nothing is
+ * allocated and no static key switched with one of them held.  Lookups of
+ * classes take no lock.
+ *
+ * Invariant (quarry_heap_verify(), while quiet): pages mapped = free + in slabs
+ * + in arenas + handed out + cached in magazines.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/cpuhotplug.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "heap.h"
+#include "internal.h"
+#include "sizeclass.h"
+
+static DEFINE_MUTEX(heaps_mutex);
+static LIST_HEAD(heaps);
+static struct quarry_heap_priv *default_heap;
+static enum cpuhp_state hotplug_state;
+
+/* Stands for every class that has not been used. */
+static struct quarry_slab_cache cold_cache;
+
+/* === Caches of size classes === */
+
+static void class_name(char *name, enum quarry_kind kind, unsigned int index)
+{
+	snprintf(name, QUARRY_NAME_SIZE, "%s-%u", kind == QUARRY_KIND_DATA ? "data" : "size",
+		 quarry_class_size(index));
+}
+
+static struct quarry_cache *class_create(struct quarry_heap_priv *hp, enum quarry_kind kind,
+					 unsigned int index, gfp_t gfp)
+{
+	struct quarry_cache **slot = &hp->heap.classes[kind][index], *old;
+	struct quarry_slab_cache *sc;
+	char name[QUARRY_NAME_SIZE];
+
+	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH;
+	if (!quarry_may_call_kernel())
+		return NULL;
+	sc = kzalloc_node(sizeof(*sc), gfp | __GFP_NOWARN, hp->pages.node);
+	if (!sc)
+		return NULL;
+	class_name(name, kind, index);
+	quarry_slab_cache_init(sc, &hp->pages, name, quarry_class_size(index), 0,
+			       kind == QUARRY_KIND_DATA ? QUARRY_DATA : 0, NULL);
+	sc->heap = &hp->heap;
+	/* Orders the initialisation before the pointer; readers depend on it. */
+	old = cmpxchg(slot, &cold_cache.cache, &sc->cache);
+	if (old == &cold_cache.cache)
+		return &sc->cache;
+	kfree(sc);
+	return old;
+}
+
+struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
+				       unsigned int index, gfp_t gfp)
+{
+	/* Pairs with cmpxchg() in class_create(). */
+	struct quarry_cache *cache = READ_ONCE(hp->heap.classes[kind][index]);
+
+	return likely(cache != &cold_cache.cache) ? cache : class_create(hp, kind, index, gfp);
+}
+
+void quarry_heap_for_each_cache(struct quarry_heap_priv *hp,
+				void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg)
+{
+	struct quarry_slab_cache *sc;
+	unsigned int k, i;
+
+	lockdep_assert_held(&hp->mutex);
+	for (k = 0; k < QUARRY_NR_KINDS; k++) {
+		for (i = 0; i < QUARRY_NR_CLASSES; i++) {
+			struct quarry_cache *cache = READ_ONCE(hp->heap.classes[k][i]);
+
+			if (cache != &cold_cache.cache)
+				fn(to_slab_cache(cache), arg);
+		}
+	}
+	list_for_each_entry(sc, &hp->caches, node)
+		fn(sc, arg);
+}
+
+/* === Draining === */
+
+static void detach_cache(struct quarry_slab_cache *sc, void *unused)
+{
+	quarry_mags_detach(&sc->mags);
+}
+
+static void flush_cache(struct quarry_slab_cache *sc, void *unused)
+{
+	quarry_mags_flush(&sc->mags);
+	quarry_slab_cache_free_empty(sc);
+}
+
+static void for_each_run_front(struct quarry_heap_priv *hp, void (*fn)(struct quarry_mags *mags))
+{
+	unsigned int k, order;
+
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
+			fn(&hp->runs.fronts[k][order].mags);
+}
+
+/* Everything cached in magazines, depots and empty slabs goes to the page heap. */
+static void drain_heap(struct quarry_heap_priv *hp)
+{
+	lockdep_assert_held(&hp->mutex);
+	quarry_heap_for_each_cache(hp, detach_cache, NULL);
+	for_each_run_front(hp, quarry_mags_detach);
+	synchronize_rcu();
+	quarry_heap_for_each_cache(hp, flush_cache, NULL);
+	for_each_run_front(hp, quarry_mags_flush);
+}
+
+u64 quarry_heap_trim(struct quarry_heap *heap)
+{
+	struct quarry_heap_priv *hp = to_priv(heap);
+
+	mutex_lock(&hp->mutex);
+	drain_heap(hp);
+	mutex_unlock(&hp->mutex);
+	return quarry_pages_trim(&hp->pages);
+}
+QUARRY_EXPORT(quarry_heap_trim);
+
+/* Growth failed: what lies idle in magazines may help.  At most ten times a second. */
+static bool relieve(struct quarry_pages *pages)
+{
+	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+
+	if (time_before(jiffies, READ_ONCE(hp->relieved) + HZ / 10))
+		return false;
+	mutex_lock(&hp->mutex);
+	drain_heap(hp);
+	WRITE_ONCE(hp->relieved, jiffies);
+	mutex_unlock(&hp->mutex);
+	quarry_pages_trim(pages);
+	return true;
+}
+
+static void drain_cache_of_dead(struct quarry_slab_cache *sc, void *arg)
+{
+	quarry_mags_drain_dead(&sc->mags, *(unsigned int *)arg);
+}
+
+static void drain_heap_of_dead(struct quarry_heap_priv *hp, unsigned int cpu)
+{
+	unsigned int k, order;
+
+	mutex_lock(&hp->mutex);
+	quarry_heap_for_each_cache(hp, drain_cache_of_dead, &cpu);
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
+			quarry_mags_drain_dead(&hp->runs.fronts[k][order].mags, cpu);
+	mutex_unlock(&hp->mutex);
+}
+
+static int cpu_dead(unsigned int cpu)
+{
+	struct quarry_heap_priv *hp;
+
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(hp, &heaps, node)
+		drain_heap_of_dead(hp, cpu);
+	mutex_unlock(&heaps_mutex);
+	return 0;
+}
+
+/* === Caches of users === */
+
+static int check_cache_params(const char *name, size_t size, size_t align, unsigned int flags,
+			      void (*ctor)(void *obj))
+{
+	const char *what = NULL;
+
+	if (!name || !*name || strlen(name) >= QUARRY_NAME_SIZE)
+		what = "name has to be 1 to 31 characters";
+	else if (!size || size > QUARRY_CACHE_MAX_SIZE)
+		what = "size has to be 1 to 262144 bytes";
+	else if (size < 8 && !(flags & QUARRY_DATA))
+		what = "objects below 8 bytes need QUARRY_DATA";
+	else if (align && (!is_power_of_2(align) || align > PAGE_SIZE))
+		what = "align has to be 0 or a power of two up to the page size";
+	else if (flags & ~(QUARRY_DATA | QUARRY_HWCACHE_ALIGN))
+		what = "unknown flags";
+	if (!what)
+		return 0;
+	quarry_report("cache %.31s (size %zu, align %zu, flags %#x): %s\n",
+		      name ?: "(null)", size, align, flags, what);
+	return -EINVAL;
+}
+
+struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const char *name,
+					      size_t size, size_t align, unsigned int flags,
+					      void (*ctor)(void *obj),
+					      const struct quarry_site *site)
+{
+	struct quarry_heap_priv *hp = to_priv(heap);
+	struct quarry_slab_cache *sc;
+	int ret;
+
+	might_sleep();
+	ret = check_cache_params(name, size, align, flags, ctor);
+	if (ret)
+		return ERR_PTR(ret);
+	sc = kzalloc_node(sizeof(*sc), GFP_KERNEL, hp->pages.node);
+	if (!sc)
+		return ERR_PTR(-ENOMEM);
+	quarry_slab_cache_init(sc, &hp->pages, name, size, align, flags, ctor);
+	sc->heap = heap;
+	sc->site = site;
+	mutex_lock(&hp->mutex);
+	list_add_tail(&sc->node, &hp->caches);
+	mutex_unlock(&hp->mutex);
+	return &sc->cache;
+}
+QUARRY_EXPORT(quarry_cache_create_site);
+
+static void fini_cache(struct quarry_slab_cache *sc)
+{
+	unsigned long live = quarry_slab_cache_fini(sc);
+
+	if (!live)
+		return;
+	if (sc->site)
+		quarry_report("cache %s (created in %s, %s:%u) destroyed with %lu objects of %u bytes allocated\n",
+			      sc->name, sc->site->function, sc->site->file, sc->site->line, live,
+			      sc->size);
+	else
+		quarry_report("size class %s destroyed with %lu objects of %u bytes allocated\n",
+			      sc->name, live, sc->size);
+}
+
+void quarry_cache_destroy(struct quarry_cache *cache)
+{
+	struct quarry_slab_cache *sc;
+	struct quarry_heap_priv *hp;
+
+	if (IS_ERR_OR_NULL(cache))
+		return;
+	sc = to_slab_cache(cache);
+	hp = to_priv(sc->heap);
+	mutex_lock(&hp->mutex);
+	list_del(&sc->node);
+	detach_cache(sc, NULL);
+	synchronize_rcu();
+	quarry_mags_flush(&sc->mags);
+	mutex_unlock(&hp->mutex);
+	fini_cache(sc);
+	kfree(sc);
+}
+QUARRY_EXPORT(quarry_cache_destroy);
+
+void quarry_cache_shrink(struct quarry_cache *cache)
+{
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+	struct quarry_heap_priv *hp = to_priv(sc->heap);
+
+	mutex_lock(&hp->mutex);
+	detach_cache(sc, NULL);
+	synchronize_rcu();
+	flush_cache(sc, NULL);
+	mutex_unlock(&hp->mutex);
+}
+QUARRY_EXPORT(quarry_cache_shrink);
+
+/* === Creating heaps === */
+
+static int check_heap_params(const struct quarry_heap_params *p)
+{
+	const char *what = NULL;
+	u64 ram = (u64)totalram_pages() << PAGE_SHIFT;
+
+	if (!p->name || !*p->name || strlen(p->name) >= QUARRY_NAME_SIZE || strchr(p->name, '/'))
+		what = "name has to be 1 to 31 characters without '/'";
+	else if (p->limit && p->limit < SZ_64K)
+		what = "limit has to be 0 (none) or at least 65536 bytes";
+	else if (p->reserve > ram / 2)
+		what = "reserve has to be at most half of memory";
+	else if (p->limit && p->reserve > p->limit)
+		what = "reserve has to be at most the limit";
+	else if (p->node != NUMA_NO_NODE && (p->node < 0 || p->node >= nr_node_ids ||
+					     !node_online(p->node)))
+		what = "node has to be NUMA_NO_NODE or an online node";
+	if (!what)
+		return 0;
+	quarry_report("heap %.31s (limit %llu, reserve %llu, node %d): %s\n",
+		      p->name ?: "(null)", p->limit, p->reserve, p->node, what);
+	return -EINVAL;
+}
+
+static int add_heap(struct quarry_heap_priv *hp)
+{
+	struct quarry_heap_priv *other;
+	int ret = 0;
+
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(other, &heaps, node)
+		if (!strcmp(other->name, hp->name))
+			ret = -EEXIST;
+	if (!ret)
+		list_add_tail(&hp->node, &heaps);
+	mutex_unlock(&heaps_mutex);
+	return ret;
+}
+
+static void remove_heap(struct quarry_heap_priv *hp)
+{
+	mutex_lock(&heaps_mutex);
+	list_del(&hp->node);
+	mutex_unlock(&heaps_mutex);
+}
+
+static void init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_params *params)
+{
+	unsigned int k, i;
+
+	strscpy(hp->name, params->name, sizeof(hp->name));
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (i = 0; i < QUARRY_NR_CLASSES; i++)
+			hp->heap.classes[k][i] = &cold_cache.cache;
+	quarry_pages_init(&hp->pages, params->node, params->limit, params->reserve);
+	hp->pages.relieve = relieve;
+	hp->relieved = jiffies - HZ;
+	quarry_runs_init(&hp->runs, &hp->pages);
+	mutex_init(&hp->mutex);
+	INIT_LIST_HEAD(&hp->caches);
+	raw_spin_lock_init(&hp->arenas_lock);
+	INIT_LIST_HEAD(&hp->arenas);
+}
+
+struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *params,
+					    struct module *owner, const struct quarry_site *site)
+{
+	struct quarry_heap_priv *hp;
+	int ret;
+
+	might_sleep();
+	ret = check_heap_params(params);
+	if (ret)
+		return ERR_PTR(ret);
+	hp = kzalloc(sizeof(*hp), GFP_KERNEL);
+	if (!hp)
+		return ERR_PTR(-ENOMEM);
+	init_heap(hp, params);
+	hp->owner = owner;
+	hp->site = site;
+	ret = quarry_pages_fill_reserve(&hp->pages);
+	if (ret)
+		goto err_pages;
+	ret = add_heap(hp);
+	if (ret)
+		goto err_pages;
+	quarry_debugfs_add(hp);
+	return &hp->heap;
+
+err_pages:
+	quarry_pages_fini(&hp->pages);
+	kfree(hp);
+	return ERR_PTR(ret);
+}
+QUARRY_EXPORT(quarry_heap_create_site);
+
+/* === Destroying heaps === */
+
+static void destroy_caches(struct quarry_heap_priv *hp)
+{
+	struct quarry_slab_cache *sc, *next;
+	unsigned int k, i;
+
+	list_for_each_entry_safe(sc, next, &hp->caches, node) {
+		quarry_report("heap %s destroyed with cache %s (created in %s, %s:%u)\n", hp->name,
+			      sc->name, sc->site->function, sc->site->file, sc->site->line);
+		list_del(&sc->node);
+		fini_cache(sc);
+		kfree(sc);
+	}
+	for (k = 0; k < QUARRY_NR_KINDS; k++) {
+		for (i = 0; i < QUARRY_NR_CLASSES; i++) {
+			if (hp->heap.classes[k][i] == &cold_cache.cache)
+				continue;
+			sc = to_slab_cache(hp->heap.classes[k][i]);
+			fini_cache(sc);
+			kfree(sc);
+		}
+	}
+}
+
+static void destroy_heap(struct quarry_heap_priv *hp)
+{
+	unsigned long pages, lost;
+
+	quarry_debugfs_remove(hp);
+	remove_heap(hp);
+	quarry_arenas_destroy(hp);
+	mutex_lock(&hp->mutex);
+	drain_heap(hp);
+	mutex_unlock(&hp->mutex);
+	destroy_caches(hp);
+	pages = quarry_runs_nr_live(&hp->runs);
+	if (pages)
+		quarry_report("heap %s (created in %s, %s:%u) destroyed with %lu pages allocated\n",
+			      hp->name, hp->site->function, hp->site->file, hp->site->line, pages);
+	quarry_runs_fini(&hp->runs);
+	quarry_pages_fini(&hp->pages);
+	lost = hp->pages.nr_lost;
+	if (lost)
+		quarry_report("heap %s: %lu pages lost\n", hp->name, lost);
+	mutex_destroy(&hp->mutex);
+	kfree(hp);
+}
+
+void quarry_heap_destroy(struct quarry_heap *heap)
+{
+	if (IS_ERR_OR_NULL(heap))
+		return;
+	if (heap == &default_heap->heap) {
+		quarry_report("the default heap cannot be destroyed\n");
+		return;
+	}
+	destroy_heap(to_priv(heap));
+}
+QUARRY_EXPORT(quarry_heap_destroy);
+
+struct quarry_heap *quarry_default_heap(void)
+{
+	return &default_heap->heap;
+}
+QUARRY_EXPORT(quarry_default_heap);
+
+/* === Numbers === */
+
+static void add_live_bytes(struct quarry_slab_cache *sc, void *arg)
+{
+	struct quarry_mags_stats stats;
+
+	quarry_mags_get_stats(&sc->mags, &stats);
+	*(u64 *)arg += (u64)(stats.nr_alloc - stats.nr_free) * sc->size;
+}
+
+void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *stats)
+{
+	struct quarry_heap_priv *hp = to_priv(heap);
+	struct quarry_pages *pages = &hp->pages;
+	unsigned long flags, cached, runs;
+
+	memset(stats, 0, sizeof(*stats));
+	mutex_lock(&hp->mutex);
+	quarry_heap_for_each_cache(hp, add_live_bytes, &stats->allocated);
+	mutex_unlock(&hp->mutex);
+	/* Chunks of arenas are runs too; what counts is what arenas handed out. */
+	runs = quarry_runs_nr_live(&hp->runs) - atomic_long_read(&hp->arena_pages);
+	stats->allocated += (u64)runs << PAGE_SHIFT;
+	stats->allocated += quarry_arenas_used(hp);
+	cached = quarry_runs_nr_cached(&hp->runs);
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	stats->active = (u64)(pages->nr_used - cached) << PAGE_SHIFT;
+	stats->mapped = (u64)pages->nr_mapped << PAGE_SHIFT;
+	stats->mapped_peak = (u64)pages->nr_mapped_peak << PAGE_SHIFT;
+	stats->active_peak = (u64)pages->nr_used_peak << PAGE_SHIFT;
+	stats->lost = (u64)pages->nr_lost << PAGE_SHIFT;
+	stats->nr_extents = pages->nr_extents;
+	stats->nr_extent_allocs = pages->nr_extent_allocs;
+	stats->nr_kernel_calls = pages->nr_kernel_calls;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	stats->metadata = (u64)READ_ONCE(pages->meta.nr_pages) << PAGE_SHIFT;
+	stats->resident = stats->mapped + stats->metadata;
+	stats->limit = pages->limit;
+	stats->reserve = pages->reserve;
+}
+QUARRY_EXPORT(quarry_heap_get_stats);
+
+struct verify_arg {
+	unsigned long slab_pages;
+	int ret;
+};
+
+static void verify_cache(struct quarry_slab_cache *sc, void *arg)
+{
+	struct verify_arg *v = arg;
+
+	v->slab_pages += sc->nr_pages;
+	v->ret = v->ret ?: quarry_slab_cache_verify(sc);
+}
+
+int quarry_heap_verify(struct quarry_heap *heap)
+{
+	struct quarry_heap_priv *hp = to_priv(heap);
+	struct verify_arg v = {};
+	unsigned long runs;
+
+	mutex_lock(&hp->mutex);
+	quarry_heap_for_each_cache(hp, verify_cache, &v);
+	mutex_unlock(&hp->mutex);
+	if (!v.ret)
+		v.ret = quarry_pages_verify(&hp->pages);
+	if (v.ret)
+		return v.ret;
+	/* Arena chunks are among the runs. */
+	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
+	if (hp->pages.nr_used == v.slab_pages + runs)
+		return 0;
+	quarry_report("heap %s: %lu pages in use, but %lu in slabs and %lu in runs\n", hp->name,
+		      hp->pages.nr_used, v.slab_pages, runs);
+	return -EUCLEAN;
+}
+QUARRY_EXPORT(quarry_heap_verify);
+
+/* === Module === */
+
+void quarry_heap_module_going(struct module *mod)
+{
+	struct quarry_heap_priv *hp;
+
+	mutex_lock(&heaps_mutex);
+	list_for_each_entry(hp, &heaps, node)
+		if (mod && hp->owner == mod)
+			quarry_report("module %s leaves heap %s behind (created in %s, %s:%u)\n",
+				      module_name(mod), hp->name, hp->site->function,
+				      hp->site->file, hp->site->line);
+	mutex_unlock(&heaps_mutex);
+}
+
+int quarry_heap_global_init(u64 limit, u64 reserve)
+{
+	struct quarry_heap_params params = {
+		.name = "default",
+		.limit = limit,
+		.reserve = reserve,
+		.node = NUMA_NO_NODE,
+	};
+	struct quarry_heap *heap;
+	int ret;
+
+	cold_cache.cache.front.cpu = quarry_cold_cpu;
+	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "quarry:prepare", NULL, cpu_dead);
+	if (ret < 0)
+		return ret;
+	hotplug_state = ret;
+	heap = quarry_heap_create(&params);
+	if (IS_ERR(heap)) {
+		cpuhp_remove_state_nocalls(hotplug_state);
+		return PTR_ERR(heap);
+	}
+	default_heap = to_priv(heap);
+	return 0;
+}
+
+void quarry_heap_global_exit(void)
+{
+	struct quarry_heap_priv *hp = default_heap;
+
+	cpuhp_remove_state_nocalls(hotplug_state);
+	default_heap = NULL;
+	destroy_heap(hp);
+	QUARRY_WARN_ON(!list_empty(&heaps));
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Heaps: what stands behind struct quarry_heap.
+ */
+#ifndef _QUARRY_SRC_HEAP_H
+#define _QUARRY_SRC_HEAP_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+
+#include <quarry/heap.h>
+
+#include "cache.h"
+#include "pages.h"
+#include "run.h"
+
+struct dentry;
+
+struct quarry_heap_priv {
+	struct quarry_heap heap;		/* first: public part */
+	char name[QUARRY_NAME_SIZE];
+	struct module *owner;
+	const struct quarry_site *site;		/* birthplace */
+	struct quarry_pages pages;
+	struct quarry_runs runs;
+	struct list_head node;			/* under heaps_mutex */
+	struct mutex mutex;			/* the next two; drains of magazines */
+	struct list_head caches;		/* created by users, not size classes */
+	unsigned long relieved;			/* jiffies of the last try */
+	raw_spinlock_t arenas_lock;
+	struct list_head arenas;		/* under arenas_lock */
+	unsigned long nr_arenas;		/* under arenas_lock */
+	atomic_long_t arena_pages;		/* in chunks */
+	struct dentry *dir;
+};
+
+static inline struct quarry_heap_priv *to_priv(struct quarry_heap *heap)
+{
+	return container_of(heap, struct quarry_heap_priv, heap);
+}
+
+int quarry_heap_global_init(u64 limit, u64 reserve);
+void quarry_heap_global_exit(void);
+/* Report heaps that a module leaves behind. */
+void quarry_heap_module_going(struct module *mod);
+
+/* Call @fn for every cache that has been used, size classes first; heap->mutex held. */
+void quarry_heap_for_each_cache(struct quarry_heap_priv *hp,
+				void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);
+
+/* The class's cache, made on first use; NULL if there is no memory. */
+struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
+				       unsigned int index, gfp_t gfp);
+
+static inline struct quarry_heap_priv *quarry_heap_of_extent(const struct quarry_extent *ext)
+{
+	return container_of(ext->pages, struct quarry_heap_priv, pages);
+}
+
+/* arena.c: destroy all arenas of a heap, reporting them. */
+void quarry_arenas_destroy(struct quarry_heap_priv *hp);
+u64 quarry_arenas_used(struct quarry_heap_priv *hp);
+
+/* debugfs.c */
+void quarry_debugfs_init(void);
+void quarry_debugfs_exit(void);
+void quarry_debugfs_add(struct quarry_heap_priv *hp);
+void quarry_debugfs_remove(struct quarry_heap_priv *hp);
+
+#endif /* _QUARRY_SRC_HEAP_H */

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sized allocation: from a size to a class or to whole pages, from an address
+ * back to its owner.
+ *
+ *	size 1 .. 32767 bytes    the cache of its class
+ *	up to 4 MiB              whole pages, to the page
+ *
+ *	address ─> extent ─> owner[page] ─> slab: its cache's magazine
+ *	                                 ─> run:  its front's magazine or page heap
+ *	                                 ─> chunk of an arena: refused
+ *
+ * Locking: none of its own.  Lookups run with preemption off, so that a pointer
+ * that is not what the caller thinks cannot make us follow freed descriptors.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/export.h>
+#include <linux/instruction_pointer.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "heap.h"
+#include "internal.h"
+#include "sizeclass.h"
+
+/* === Allocating === */
+
+static bool refuse(size_t size, gfp_t gfp)
+{
+	if (in_nmi())
+		return true;
+	if (gfp & QUARRY_GFP_SLOW) {
+		gfp &= QUARRY_GFP_SLOW;
+		quarry_report("gfp flags %pGg are not supported\n", &gfp);
+		return true;
+	}
+	return size > QUARRY_EXTENT_MAX_SIZE;
+}
+
+static void *alloc_run(struct quarry_heap_priv *hp, unsigned long nr_pages, gfp_t gfp,
+		       enum quarry_kind kind)
+{
+	void *addr = quarry_run_alloc(&hp->runs, nr_pages, kind, gfp);
+
+	if (addr && want_init_on_alloc(gfp))
+		memset(addr, 0, nr_pages << PAGE_SHIFT);
+	return addr;
+}
+
+void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
+			const struct quarry_site *site)
+{
+	struct quarry_heap_priv *hp = to_priv(heap);
+	struct quarry_cache *cache;
+
+	if (!size)
+		return ZERO_SIZE_PTR;
+	if (refuse(size, gfp))
+		return NULL;
+	if (size >= QUARRY_CLASS_MAX_SIZE)
+		return alloc_run(hp, PFN_UP(size), gfp, kind);
+	cache = quarry_heap_class(hp, kind, quarry_size_class(size, kind), gfp);
+	return cache ? quarry_cache_alloc_slow(cache, gfp, site) : NULL;
+}
+QUARRY_EXPORT(quarry_alloc_slow);
+
+void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
+			      enum quarry_kind kind, const struct quarry_site *site)
+{
+	might_alloc(gfp);
+	if (!nr_pages || nr_pages > PFN_DOWN(QUARRY_EXTENT_MAX_SIZE) ||
+	    refuse(nr_pages << PAGE_SHIFT, gfp))
+		return NULL;
+	return alloc_run(to_priv(heap), nr_pages, gfp, kind);
+}
+QUARRY_EXPORT(quarry_alloc_pages_site);
+
+/* === Freeing === */
+
+static void report_bad_free(const void *ptr, const struct quarry_extent *ext, unsigned long caller)
+{
+	unsigned long owner;
+
+	if (!ext) {
+		quarry_report("%pS frees %px, which is not ours\n", (void *)caller, ptr);
+		return;
+	}
+	owner = READ_ONCE(ext->owner[quarry_extent_page_of(ext, ptr)]);
+	quarry_report("%pS frees %px of heap %s, which is %s\n", (void *)caller, ptr,
+		      quarry_heap_of_extent(ext)->name,
+		      (owner & QUARRY_OWNER_MASK) == QUARRY_OWNER_CHUNK ? "in an arena" :
+		      "free or inside a run of pages");
+}
+
+/* Preemption is off: @ext stays. */
+static void free_run(const void *ptr, struct quarry_extent *ext, unsigned long caller)
+{
+	unsigned long nr_pages = ext ? quarry_run_nr_pages(ext, ptr) : 0;
+
+	if (nr_pages && PAGE_ALIGNED(ptr) && want_init_on_free())
+		memset((void *)ptr, 0, nr_pages << PAGE_SHIFT);
+	if (!ext || quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr))
+		report_bad_free(ptr, ext, caller);
+}
+
+static __always_inline void free_at(const void *ptr, unsigned long caller)
+{
+	struct quarry_cache *cache;
+	struct quarry_slab *slab;
+	bool done;
+
+	if (unlikely(ZERO_OR_NULL_PTR(ptr)))
+		return;
+	preempt_disable();
+	slab = quarry_slab_find(ptr);
+	if (unlikely(!slab)) {
+		free_run(ptr, quarry_extent_find(ptr), caller);
+		preempt_enable();
+		return;
+	}
+	cache = &slab->cache->cache;
+	if (unlikely(want_init_on_free()) && quarry_slab_index(slab, &slab->cache->layout, ptr) >= 0)
+		memset((void *)ptr, 0, cache->zero_size);
+	done = quarry_front_push(&cache->front, (void *)ptr);
+	preempt_enable();
+	if (unlikely(!done))
+		quarry_cache_free_slow(cache, (void *)ptr);
+}
+
+void quarry_free(const void *ptr)
+{
+	free_at(ptr, _RET_IP_);
+}
+QUARRY_EXPORT(quarry_free);
+
+void quarry_free_pages(const void *addr)
+{
+	free_at(addr, _RET_IP_);
+}
+QUARRY_EXPORT(quarry_free_pages);
+
+/* === Looking up === */
+
+size_t quarry_usable_size(const void *ptr)
+{
+	struct quarry_extent *ext;
+	struct quarry_slab *slab;
+	size_t size = 0;
+
+	preempt_disable();
+	ext = quarry_extent_find(ptr);
+	slab = quarry_slab_find(ptr);
+	if (slab) {
+		if (quarry_slab_index(slab, &slab->cache->layout, ptr) >= 0)
+			size = slab->cache->size;
+	} else if (ext && PAGE_ALIGNED(ptr)) {
+		size = quarry_run_nr_pages(ext, ptr) << PAGE_SHIFT;
+	}
+	preempt_enable();
+	return size;
+}
+QUARRY_EXPORT(quarry_usable_size);
+
+struct quarry_heap *quarry_heap_of(const void *ptr)
+{
+	struct quarry_extent *ext;
+	struct quarry_heap *heap;
+
+	preempt_disable();
+	ext = quarry_extent_find(ptr);
+	heap = ext ? &quarry_heap_of_extent(ext)->heap : NULL;
+	preempt_enable();
+	return heap;
+}
+QUARRY_EXPORT(quarry_heap_of);
+
+/* === On top === */
+
+static bool fits_in_place(size_t old, size_t size, enum quarry_kind kind)
+{
+	if (size > old)
+		return false;
+	if (old >= QUARRY_CLASS_MAX_SIZE)
+		return PFN_UP(size) == PFN_DOWN(old);
+	return quarry_class_size(quarry_size_class(size, kind)) >= old;
+}
+
+void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size, gfp_t gfp,
+			  enum quarry_kind kind, const struct quarry_site *site)
+{
+	size_t old;
+	void *new;
+
+	if (!size) {
+		quarry_free(ptr);
+		return ZERO_SIZE_PTR;
+	}
+	if (ZERO_OR_NULL_PTR(ptr))
+		return quarry_alloc_site(heap, size, gfp, kind, site);
+	old = quarry_usable_size(ptr);
+	if (!old || (gfp & __GFP_ZERO)) {
+		quarry_report("%pS reallocates %px: %s\n", (void *)_RET_IP_, ptr,
+			      old ? "__GFP_ZERO is not supported" : "not the start of our memory");
+		return NULL;
+	}
+	if (fits_in_place(old, size, kind))
+		return (void *)ptr;
+	new = quarry_alloc_site(heap, size, gfp, kind, site);
+	if (!new)
+		return NULL;
+	memcpy(new, ptr, min(old, size));
+	quarry_free(ptr);
+	return new;
+}
+QUARRY_EXPORT(quarry_realloc_site);
+
+void *quarry_memdup_site(struct quarry_heap *heap, const void *src, size_t len, gfp_t gfp,
+			 const struct quarry_site *site)
+{
+	void *copy = quarry_alloc_site(heap, len, gfp, QUARRY_KIND_PTR, site);
+
+	if (!ZERO_OR_NULL_PTR(copy))
+		memcpy(copy, src, len);
+	return copy;
+}
+QUARRY_EXPORT(quarry_memdup_site);
+
+char *quarry_strdup_site(struct quarry_heap *heap, const char *str, gfp_t gfp,
+			 const struct quarry_site *site)
+{
+	size_t len;
+	char *copy;
+
+	if (!str)
+		return NULL;
+	len = strlen(str) + 1;
+	copy = quarry_alloc_site(heap, len, gfp, QUARRY_KIND_DATA, site);
+	if (copy)
+		memcpy(copy, str, len);
+	return copy;
+}
+QUARRY_EXPORT(quarry_strdup_site);

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Slabs: how objects lie in pages, which of them are free.
+ *
+ * A slab is 2^order pages cut into objects from its first byte on; its
+ * descriptor lives in the heap's metadata and has one bit per object.  Nothing
+ * is ever written into a free object.
+ *
+ *	base                                        base + (PAGE_SIZE << order)
+ *	| obj 0 | obj 1 | obj 2 | ... | obj n-1 | tail |
+ *	  free[] = 1 0 1 ...                      (1: free)
+ *
+ * The order is the smallest that holds eight objects and wastes no more than
+ * 1/16 in the tail; if none up to 5 does, the one that wastes least.
+ *
+ * Locking: the caller's (cache->lock) for everything that reads or changes the
+ * bits; layout and position are constant.
+ *
+ * Invariant (quarry_slab_verify()): nr_free = number of bits set, none at or
+ * above nr_objs.
+ */
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "slab.h"
+
+#define ENOUGH_OBJS	8
+
+/* 0 means: by size. */
+static size_t default_align(size_t size)
+{
+	if (is_power_of_2(size))
+		return min_t(size_t, size, PAGE_SIZE);
+	return size < ARCH_KMALLOC_MINALIGN ? roundup_pow_of_two(size) : ARCH_KMALLOC_MINALIGN;
+}
+
+static unsigned int tail_of(unsigned int stride, unsigned int order)
+{
+	return (PAGE_SIZE << order) % stride;
+}
+
+static unsigned int choose_order(unsigned int stride)
+{
+	unsigned int order, best = get_order(stride);
+
+	for (order = best; order <= QUARRY_SLAB_MAX_ORDER; order++) {
+		unsigned int tail = tail_of(stride, order);
+
+		if (tail <= (PAGE_SIZE << order) / 16 &&
+		    (PAGE_SIZE << order) / stride >= min(ENOUGH_OBJS, 1 << order))
+			return order;
+		/* Compare shares of different totals. */
+		if ((u64)tail << best < (u64)tail_of(stride, best) << order)
+			best = order;
+	}
+	return best;
+}
+
+void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align)
+{
+	layout->stride = ALIGN(size, align ?: default_align(size));
+	layout->min_order = get_order(layout->stride);
+	layout->order = choose_order(layout->stride);
+	layout->max_objs = (PAGE_SIZE << layout->order) / layout->stride;
+	layout->reciprocal = reciprocal_value(layout->stride);
+}
+
+size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout)
+{
+	return struct_size_t(struct quarry_slab, free, BITS_TO_LONGS(layout->max_objs));
+}
+
+void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
+		      const struct quarry_slab_layout *layout, void *base, unsigned int order)
+{
+	slab->cache = cache;
+	slab->extent = quarry_extent_find(base);
+	slab->base = base;
+	slab->order = order;
+	slab->nr_objs = (PAGE_SIZE << order) / layout->stride;
+	slab->nr_free = slab->nr_objs;
+	INIT_LIST_HEAD(&slab->node);
+	bitmap_set(slab->free, 0, slab->nr_objs);
+}
+
+unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab_layout *layout,
+			      void **objs, unsigned int nr)
+{
+	unsigned int word, bit, got = 0;
+
+	for (word = 0; got < nr && got < slab->nr_free; word++) {
+		unsigned long bits = slab->free[word];
+
+		while (bits && got < nr) {
+			bit = __ffs(bits);
+			bits &= bits - 1;
+			objs[got++] = slab->base +
+				(size_t)(word * BITS_PER_LONG + bit) * layout->stride;
+		}
+		slab->free[word] = bits;
+	}
+	slab->nr_free -= got;
+	return got;
+}
+
+int quarry_slab_index(const struct quarry_slab *slab, const struct quarry_slab_layout *layout,
+		      const void *obj)
+{
+	u32 offset = obj - slab->base;
+	u32 index = reciprocal_divide(offset, layout->reciprocal);
+
+	if (index >= slab->nr_objs || index * layout->stride != offset)
+		return -EINVAL;
+	return index;
+}
+
+bool quarry_slab_give(struct quarry_slab *slab, unsigned int index)
+{
+	if (__test_and_set_bit(index, slab->free))
+		return false;
+	slab->nr_free++;
+	return true;
+}
+
+static void set_owner(struct quarry_slab *slab, unsigned long owner)
+{
+	unsigned long *entry = slab->extent->owner +
+			       quarry_extent_page_of(slab->extent, slab->base);
+	unsigned int i;
+
+	for (i = 0; i < 1U << slab->order; i++)
+		WRITE_ONCE(entry[i], owner);
+}
+
+void quarry_slab_claim(struct quarry_slab *slab)
+{
+	set_owner(slab, (unsigned long)slab | QUARRY_OWNER_SLAB);
+}
+
+void quarry_slab_unclaim(struct quarry_slab *slab)
+{
+	set_owner(slab, 0);
+}
+
+int quarry_slab_verify(const struct quarry_slab *slab, const struct quarry_slab_layout *layout)
+{
+	if (slab->nr_objs > layout->max_objs || slab->nr_free > slab->nr_objs)
+		return -__LINE__;
+	if (bitmap_weight(slab->free, slab->nr_objs) != slab->nr_free)
+		return -__LINE__;
+	if (find_next_bit(slab->free, BITS_TO_LONGS(layout->max_objs) * BITS_PER_LONG,
+			  slab->nr_objs) <
+	    BITS_TO_LONGS(layout->max_objs) * BITS_PER_LONG)
+		return -__LINE__;
+	return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One slab: pages cut into objects of one size, described out of band.
+ */
+#ifndef _QUARRY_SLAB_H
+#define _QUARRY_SLAB_H
+
+#include <linux/list.h>
+#include <linux/reciprocal_div.h>
+#include <linux/types.h>
+
+#include "extent.h"
+
+struct quarry_slab_cache;
+
+/* Largest order of a slab that holds more than one object. */
+#define QUARRY_SLAB_MAX_ORDER	5
+
+/* How objects lie in the slabs of one cache; constant. */
+struct quarry_slab_layout {
+	unsigned int stride;		/* bytes from object to object */
+	unsigned int order;		/* of a slab, in pages */
+	unsigned int min_order;		/* when memory is short: one object fits */
+	unsigned int max_objs;		/* per slab of @order */
+	struct reciprocal_value reciprocal;	/* of @stride */
+};
+
+struct quarry_slab {
+	struct quarry_slab_cache *cache;	/* constant, as the next four */
+	struct quarry_extent *extent;
+	void *base;
+	unsigned int order;
+	unsigned int nr_objs;
+	/* under cache->lock */
+	unsigned int nr_free;
+	unsigned int list;			/* which list of the cache it is on */
+	struct list_head node;
+	unsigned long free[];			/* bit per object: free */
+};
+
+void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align);
+size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout);
+
+/* Sets up a descriptor over pages of order @order; all objects free. */
+void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
+		      const struct quarry_slab_layout *layout, void *base, unsigned int order);
+
+/* Takes up to @nr free objects, lowest first; returns how many. */
+unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab_layout *layout,
+			      void **objs, unsigned int nr);
+
+/* Index of the object that starts exactly at @obj, or -EINVAL. */
+int quarry_slab_index(const struct quarry_slab *slab, const struct quarry_slab_layout *layout,
+		      const void *obj);
+
+/* Puts object @index back; false if it is free already. */
+bool quarry_slab_give(struct quarry_slab *slab, unsigned int index);
+
+int quarry_slab_verify(const struct quarry_slab *slab, const struct quarry_slab_layout *layout);
+
+/* Mark or clear all pages of a slab in its extent's owner array. */
+void quarry_slab_claim(struct quarry_slab *slab);
+void quarry_slab_unclaim(struct quarry_slab *slab);
+
+/*
+ * The slab that the page of @addr belongs to, or NULL.  Context as for
+ * quarry_extent_find().
+ */
+static __always_inline struct quarry_slab *quarry_slab_find(const void *addr)
+{
+	struct quarry_extent *ext = quarry_extent_find(addr);
+	unsigned long owner;
+
+	if (unlikely(!ext))
+		return NULL;
+	owner = READ_ONCE(ext->owner[quarry_extent_page_of(ext, addr)]);
+	if (unlikely((owner & QUARRY_OWNER_MASK) != QUARRY_OWNER_SLAB))
+		return NULL;
+	return (struct quarry_slab *)(owner & ~QUARRY_OWNER_MASK);
+}
+
+#endif /* _QUARRY_SLAB_H */
