@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, arenas.
+ *
+ * Each file is one table: a header line, aligned columns, units in the header.
+ * The numbers are sums of per-CPU counters and copies taken under short locks;
+ * a heap in use is seen at slightly different moments.  Without debugfs, or
+ * with it locked down, nothing here fails anything.
+ *
+ * Locking: heap->mutex while walking the caches.  A file cannot be read any
+ * more once quarry_debugfs_remove() has returned.
+ */
+#include <linux/debugfs.h>
+#include <linux/math64.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "arena.h"
+#include "heap.h"
+#include "internal.h"
+
+static struct dentry *root;
+
+/* === stats === */
+
+static int stats_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+	struct quarry_heap_stats s;
+	u64 frag = 0;
+
+	quarry_heap_get_stats(&hp->heap, &s);
+	/* In tenths of a percent; caches may be counted a moment apart. */
+	if (s.active && s.allocated < s.active)
+		frag = 1000 - div64_u64(s.allocated * 1000, s.active);
+
+#define ROW(field, unit)	seq_printf(m, "%-16s %16llu  " unit "\n", #field, s.field)
+	seq_printf(m, "%-16s %16s  %s\n", "what", "value", "unit");
+	ROW(allocated, "bytes");
+	ROW(active, "bytes");
+	ROW(resident, "bytes");
+	ROW(mapped, "bytes");
+	ROW(metadata, "bytes");
+	ROW(active_peak, "bytes");
+	ROW(mapped_peak, "bytes");
+	ROW(limit, "bytes (0: none)");
+	ROW(reserve, "bytes");
+	ROW(lost, "bytes");
+	seq_printf(m, "%-16s %14llu.%llu  percent\n", "fragmentation", frag / 10, frag % 10);
+	ROW(nr_extents, "extents");
+	ROW(nr_extent_allocs, "extents");
+	ROW(nr_kernel_calls, "calls");
+#undef ROW
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+/* === layers === */
+
+static const char * const layer_names[] = {
+	"magazine", "previous", "depot", "slab", "buddy", "extent", "kernel",
+};
+
+#define NR_LAYERS	(3 + QUARRY_NR_LOW_LAYERS)
+
+static_assert(ARRAY_SIZE(layer_names) == NR_LAYERS);
+
+struct layers_arg {
+	struct seq_file *m;
+	unsigned long sum[NR_LAYERS];
+};
+
+static void show_layers_row(struct seq_file *m, const char *name, const unsigned long *n)
+{
+	unsigned long total = 0;
+	unsigned int i;
+
+	seq_printf(m, "%-24s", name);
+	for (i = 0; i < NR_LAYERS; i++) {
+		seq_printf(m, " %10lu", n[i]);
+		total += n[i];
+	}
+	seq_printf(m, " %12lu\n", total);
+}
+
+static void show_layers_of(struct layers_arg *arg, const char *name,
+			   const struct quarry_mags_stats *stats)
+{
+	unsigned long n[NR_LAYERS] = { stats->magazine, stats->previous, stats->depot };
+	unsigned int i;
+
+	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
+		n[3 + i] = stats->low[i];
+	for (i = 0; i < NR_LAYERS; i++)
+		arg->sum[i] += n[i];
+	if (stats->nr_alloc)
+		show_layers_row(arg->m, name, n);
+}
+
+static void show_cache_layers(struct quarry_slab_cache *sc, void *arg)
+{
+	struct quarry_mags_stats stats;
+
+	quarry_mags_get_stats(&sc->mags, &stats);
+	show_layers_of(arg, sc->name, &stats);
+}
+
+static void show_run_layers(struct quarry_runs *runs, struct layers_arg *arg)
+{
+	struct quarry_mags_stats stats;
+	unsigned int k, order, i;
+	char name[QUARRY_NAME_SIZE];
+
+	for (k = 0; k < QUARRY_NR_KINDS; k++) {
+		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++) {
+			quarry_mags_get_stats(&runs->fronts[k][order].mags, &stats);
+			snprintf(name, sizeof(name), "%s-order-%u",
+				 k == QUARRY_KIND_DATA ? "datapages" : "pages", order);
+			show_layers_of(arg, name, &stats);
+		}
+	}
+	memset(&stats, 0, sizeof(stats));
+	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++) {
+		stats.low[i] = atomic_long_read(&runs->nr_direct[i]);
+		stats.nr_alloc += stats.low[i];
+	}
+	show_layers_of(arg, "pages-other", &stats);
+}
+
+static int layers_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+	struct layers_arg arg = { .m = m };
+	unsigned int i;
+
+	seq_printf(m, "%-24s", "allocations ended in");
+	for (i = 0; i < NR_LAYERS; i++)
+		seq_printf(m, " %10s", layer_names[i]);
+	seq_printf(m, " %12s\n", "total");
+	mutex_lock(&hp->mutex);
+	quarry_heap_for_each_cache(hp, show_cache_layers, &arg);
+	mutex_unlock(&hp->mutex);
+	show_run_layers(&hp->runs, &arg);
+	show_layers_row(m, "all", arg.sum);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(layers);
+
+/* === buddy === */
+
+static int buddy_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+
+	quarry_pages_show_buddy(m, &hp->pages);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(buddy);
+
+/* === caches === */
+
+static void show_cache(struct quarry_slab_cache *sc, void *arg)
+{
+	struct quarry_slab_cache_stats s;
+	struct seq_file *m = arg;
+
+	quarry_slab_cache_get_stats(sc, &s);
+	seq_printf(m, "%-24s %-4s %8u %8u %10lu %10lu %10lu %8lu %8u %8u %8lu %8u",
+		   sc->name, sc->kind == QUARRY_KIND_DATA ? "data" : "ptr", sc->size,
+		   sc->layout.stride, s.mags.nr_alloc - s.mags.nr_free, s.nr_objs, s.nr_cached,
+		   s.nr_slabs, sc->layout.max_objs, 1U << sc->layout.order, s.nr_pages,
+		   READ_ONCE(sc->mags.capacity));
+	if (sc->site)
+		seq_printf(m, "  %s:%u", kbasename(sc->site->file), sc->site->line);
+	seq_putc(m, '\n');
+}
+
+static int caches_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+
+	seq_printf(m, "%-24s %-4s %8s %8s %10s %10s %10s %8s %8s %8s %8s %8s  %s\n",
+		   "cache", "kind", "size/B", "stride/B", "live", "objects", "cached", "slabs",
+		   "obj/slab", "pg/slab", "pages", "magazine", "created");
+	mutex_lock(&hp->mutex);
+	quarry_heap_for_each_cache(hp, show_cache, m);
+	mutex_unlock(&hp->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(caches);
+
+/* === arenas === */
+
+static void show_arena(const struct quarry_arena_row *row, void *arg)
+{
+	struct seq_file *m = arg;
+
+	seq_printf(m, "%-24s %12llu %12llu %12llu %8llu %8llu %12llu  %s:%u\n",
+		   row->name ?: "(unnamed)", row->stats.used, row->stats.held,
+		   row->stats.held_peak, row->stats.nr_chunks, row->stats.nr_resets, row->limit,
+		   kbasename(row->site->file), row->site->line);
+}
+
+static int arenas_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "%-24s %12s %12s %12s %8s %8s %12s  %s\n", "arena", "used/B", "held/B",
+		   "peak/B", "chunks", "resets", "limit/B", "created");
+	quarry_arenas_walk(m->private, show_arena, m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(arenas);
+
+/* === Directories === */
+
+void quarry_debugfs_add(struct quarry_heap_priv *hp)
+{
+	/* Errors are for debugfs itself to handle: it accepts them as parents. */
+	hp->dir = debugfs_create_dir(hp->name, root);
+	debugfs_create_file("stats", 0444, hp->dir, hp, &stats_fops);
+	debugfs_create_file("layers", 0444, hp->dir, hp, &layers_fops);
+	debugfs_create_file("buddy", 0444, hp->dir, hp, &buddy_fops);
+	debugfs_create_file("caches", 0444, hp->dir, hp, &caches_fops);
+	debugfs_create_file("arenas", 0444, hp->dir, hp, &arenas_fops);
+}
+
+void quarry_debugfs_remove(struct quarry_heap_priv *hp)
+{
+	debugfs_remove_recursive(hp->dir);
+}
+
+void quarry_debugfs_init(void)
+{
+	root = debugfs_create_dir("quarry", NULL);
+}
+
+void quarry_debugfs_exit(void)
+{
+	debugfs_remove_recursive(root);
+}

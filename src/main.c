@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Module: parameters, bring-up in the order of the layers, tear-down in
+ * reverse.
+ *
+ *	parameters ─> magazines (cold area) ─> debugfs ─> default heap ─> notifier
+ *
+ * Locking: none; load and unload are serialised by the kernel.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+
+#include "heap.h"
+#include "internal.h"
+
+/* === Parameters: bytes, with an optional suffix K, M, G === */
+
+static int set_bytes(const char *val, const struct kernel_param *kp)
+{
+	char *end;
+	u64 bytes;
+
+	if (!val || *val < '0' || *val > '9')
+		goto err;
+	bytes = memparse(val, &end);
+	if (*end == '\n')
+		end++;
+	/* memparse() wraps silently: what comes back must not be less than it began with. */
+	if (*end || bytes < simple_strtoull(val, NULL, 0))
+		goto err;
+	*(u64 *)kp->arg = bytes;
+	return 0;
+
+err:
+	pr_err("parameter %s=%s: not a number of bytes (digits, then nothing or K, M, G)\n",
+	       kp->name, val ?: "");
+	return -EINVAL;
+}
+
+static int get_bytes(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%llu\n", *(u64 *)kp->arg);
+}
+
+static const struct kernel_param_ops bytes_ops = {
+	.set = set_bytes,
+	.get = get_bytes,
+};
+
+static u64 limit;
+module_param_cb(limit, &bytes_ops, &limit, 0444);
+MODULE_PARM_DESC(limit, "hard limit of the default heap in bytes: 0 (none) or 64K to all memory");
+
+static u64 reserve;
+module_param_cb(reserve, &bytes_ops, &reserve, 0444);
+MODULE_PARM_DESC(reserve, "bytes the default heap takes at load and keeps: 0 to half of memory");
+
+static int check_range(const char *name, u64 value, u64 low, u64 high)
+{
+	if (!value || (value >= low && value <= high))
+		return 0;
+	pr_err("parameter %s=%llu: out of range, has to be 0 or %llu to %llu bytes\n",
+	       name, value, low, high);
+	return -EINVAL;
+}
+
+static int check_params(void)
+{
+	u64 ram = (u64)totalram_pages() << PAGE_SHIFT;
+
+	if (check_range("limit", limit, SZ_64K, ram) || check_range("reserve", reserve, 1, ram / 2))
+		return -EINVAL;
+	if (limit && reserve > limit) {
+		pr_err("parameter reserve=%llu: out of range, has to be 0 to limit=%llu bytes\n",
+		       reserve, limit);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* === Modules that leave something behind === */
+
+static int module_event(struct notifier_block *nb, unsigned long event, void *mod)
+{
+	if (event == MODULE_STATE_GOING)
+		quarry_heap_module_going(mod);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_nb = { .notifier_call = module_event };
+
+/* === Init and exit === */
+
+void quarry_abi_1(void)
+{
+}
+QUARRY_EXPORT(quarry_abi_1);
+
+static int __init quarry_init(void)
+{
+	int ret = check_params();
+
+	if (ret)
+		return ret;
+	ret = quarry_mags_global_init();
+	if (ret)
+		return ret;
+	quarry_debugfs_init();
+	ret = quarry_heap_global_init(limit, reserve);
+	if (ret)
+		goto err_debugfs;
+	ret = register_module_notifier(&module_nb);
+	if (ret)
+		goto err_heap;
+	pr_info("loaded: limit %llu bytes (0: none), reserve %llu bytes\n", limit, reserve);
+	return 0;
+
+err_heap:
+	quarry_heap_global_exit();
+err_debugfs:
+	quarry_debugfs_exit();
+	quarry_extent_exit();
+	quarry_mags_global_exit();
+	pr_err("not loaded: error %d\n", ret);
+	return ret;
+}
+
+static void __exit quarry_exit(void)
+{
+	unregister_module_notifier(&module_nb);
+	quarry_heap_global_exit();
+	quarry_debugfs_exit();
+	/* Lookups that were under way when the last extent went have ended. */
+	synchronize_rcu();
+	quarry_extent_exit();
+	quarry_mags_global_exit();
+	pr_info("unloaded, %ld pages held\n", quarry_pages_held());
+}
+
+module_init(quarry_init);
+module_exit(quarry_exit);
+
+MODULE_DESCRIPTION("Private heaps for kernel objects: buddy, slab caches, arenas");
+MODULE_LICENSE("GPL");
