@@ -178,7 +178,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
 	return &a->arena;
 }
-QUARRY_EXPORT(quarry_arena_create_site);
+EXPORT_SYMBOL_GPL(quarry_arena_create_site);
 
 void quarry_arena_destroy(struct quarry_arena *arena)
 {
@@ -197,7 +197,7 @@ void quarry_arena_destroy(struct quarry_arena *arena)
 	put_later_chunks(a);
 	put_chunk(hp, a->chunks);
 }
-QUARRY_EXPORT(quarry_arena_destroy);
+EXPORT_SYMBOL_GPL(quarry_arena_destroy);
 
 void quarry_arena_reset(struct quarry_arena *arena)
 {
@@ -211,7 +211,7 @@ void quarry_arena_reset(struct quarry_arena *arena)
 	if (want_init_on_free())
 		memset((void *)a->start, 0, arena->end - a->start);
 }
-QUARRY_EXPORT(quarry_arena_reset);
+EXPORT_SYMBOL_GPL(quarry_arena_reset);
 
 static u64 used_bytes(const struct quarry_arena_priv *a)
 {
@@ -231,7 +231,7 @@ void quarry_arena_get_stats(struct quarry_arena *arena, struct quarry_arena_stat
 {
 	read_stats(to_arena(arena), stats);
 }
-QUARRY_EXPORT(quarry_arena_get_stats);
+EXPORT_SYMBOL_GPL(quarry_arena_get_stats);
 
 /* === When the current chunk is full === */
 
@@ -305,7 +305,7 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 		memset(ptr, 0, size);
 	return ptr;
 }
-QUARRY_EXPORT(quarry_arena_alloc_slow);
+EXPORT_SYMBOL_GPL(quarry_arena_alloc_slow);
 
 void *quarry_arena_memdup_site(struct quarry_arena *arena, const void *src, size_t len,
 			       size_t align, gfp_t gfp, const struct quarry_site *site)
@@ -316,7 +316,7 @@ void *quarry_arena_memdup_site(struct quarry_arena *arena, const void *src, size
 		memcpy(copy, src, len);
 	return copy;
 }
-QUARRY_EXPORT(quarry_arena_memdup_site);
+EXPORT_SYMBOL_GPL(quarry_arena_memdup_site);
 
 /* === All arenas of a heap === */
 
@@ -392,7 +392,7 @@ void quarry_arenas_destroy(struct quarry_heap_priv *hp)
 
 	/* The heap is going: nobody else is at the list. */
 	list_for_each_entry_safe(a, next, &hp->arenas, node) {
-		quarry_report("heap %s destroyed with arena %s (created in %s, %s:%u) of %llu bytes\n",
+		quarry_report("heap %s destroyed with arena %s (made in %s, %s:%u) of %llu bytes\n",
 			      hp->name, a->name ?: "(unnamed)", a->site->function, a->site->file,
 			      a->site->line, a->held);
 		quarry_arena_destroy(&a->arena);

@@ -229,7 +229,7 @@ size_t quarry_buddy_struct_size(unsigned int max_order)
 {
 	return struct_size_t(struct quarry_buddy, orders, max_order + 1);
 }
-QUARRY_EXPORT(quarry_buddy_struct_size);
+EXPORT_SYMBOL_GPL(quarry_buddy_struct_size);
 
 /* Lays out order @k from word @at on; returns the first word behind it. */
 static unsigned long layout_order(struct quarry_buddy_order *order, unsigned long bits,
@@ -261,7 +261,7 @@ size_t quarry_buddy_state_size(unsigned long nr_units, unsigned int max_order)
 				     k < max_order, words);
 	return words * sizeof(long);
 }
-QUARRY_EXPORT(quarry_buddy_state_size);
+EXPORT_SYMBOL_GPL(quarry_buddy_state_size);
 
 /*
  * The last root sticks out of the range: its first @count units are free, those
@@ -313,7 +313,7 @@ int quarry_buddy_init_state(struct quarry_buddy *b, unsigned long nr_units,
 	init_partial_root(b, o, nr_units - o);
 	return 0;
 }
-QUARRY_EXPORT(quarry_buddy_init_state);
+EXPORT_SYMBOL_GPL(quarry_buddy_init_state);
 
 struct quarry_buddy *quarry_buddy_create(unsigned long nr_units, unsigned int max_order)
 {
@@ -330,14 +330,14 @@ struct quarry_buddy *quarry_buddy_create(unsigned long nr_units, unsigned int ma
 	quarry_buddy_init_state(b, nr_units, max_order, (void *)b + head);
 	return b;
 }
-QUARRY_EXPORT(quarry_buddy_create);
+EXPORT_SYMBOL_GPL(quarry_buddy_create);
 
 void quarry_buddy_destroy(struct quarry_buddy *b)
 {
 	if (!IS_ERR(b))
 		kvfree(b);
 }
-QUARRY_EXPORT(quarry_buddy_destroy);
+EXPORT_SYMBOL_GPL(quarry_buddy_destroy);
 
 /* === Allocating === */
 
@@ -363,7 +363,7 @@ long quarry_buddy_alloc(struct quarry_buddy *b, unsigned int order, bool top_dow
 	split_towards(b, o, order, k);
 	return o;
 }
-QUARRY_EXPORT(quarry_buddy_alloc);
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc);
 
 long quarry_buddy_alloc_count(struct quarry_buddy *b, unsigned long count)
 {
@@ -378,7 +378,7 @@ long quarry_buddy_alloc_count(struct quarry_buddy *b, unsigned long count)
 		trim_node(b, o, order, count);
 	return o;
 }
-QUARRY_EXPORT(quarry_buddy_alloc_count);
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_count);
 
 /* Order of the free node that contains all of (@o, @order), or -1. */
 static int free_node_around(const struct quarry_buddy *b, unsigned long o, unsigned int order)
@@ -410,7 +410,7 @@ int quarry_buddy_alloc_at(struct quarry_buddy *b, unsigned long o, unsigned int 
 	split_towards(b, o, order, k);
 	return 0;
 }
-QUARRY_EXPORT(quarry_buddy_alloc_at);
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_at);
 
 /* Order of the first block when an interval is cut into the largest aligned ones. */
 static unsigned int first_piece(const struct quarry_buddy *b, unsigned long o, unsigned long count)
@@ -443,7 +443,7 @@ int quarry_buddy_reserve(struct quarry_buddy *b, unsigned long o, unsigned long 
 	}
 	return 0;
 }
-QUARRY_EXPORT(quarry_buddy_reserve);
+EXPORT_SYMBOL_GPL(quarry_buddy_reserve);
 
 /* === Freeing === */
 
@@ -454,7 +454,7 @@ int quarry_buddy_free(struct quarry_buddy *b, unsigned long o, unsigned int orde
 	node_give(b, o, order);
 	return 0;
 }
-QUARRY_EXPORT(quarry_buddy_free);
+EXPORT_SYMBOL_GPL(quarry_buddy_free);
 
 int quarry_buddy_free_count(struct quarry_buddy *b, unsigned long o, unsigned long count)
 {
@@ -474,7 +474,7 @@ int quarry_buddy_free_count(struct quarry_buddy *b, unsigned long o, unsigned lo
 	}
 	return 0;
 }
-QUARRY_EXPORT(quarry_buddy_free_count);
+EXPORT_SYMBOL_GPL(quarry_buddy_free_count);
 
 /* === Looking === */
 
@@ -497,19 +497,19 @@ int quarry_buddy_block_of(const struct quarry_buddy *b, unsigned long unit, unsi
 	*offset = o;
 	return k;
 }
-QUARRY_EXPORT(quarry_buddy_block_of);
+EXPORT_SYMBOL_GPL(quarry_buddy_block_of);
 
 unsigned long quarry_buddy_nr_free(const struct quarry_buddy *b, unsigned int order)
 {
 	return order <= b->max_order ? b->orders[order].nr_free : 0;
 }
-QUARRY_EXPORT(quarry_buddy_nr_free);
+EXPORT_SYMBOL_GPL(quarry_buddy_nr_free);
 
 unsigned long quarry_buddy_nr_free_units(const struct quarry_buddy *b)
 {
 	return b->nr_free_units;
 }
-QUARRY_EXPORT(quarry_buddy_nr_free_units);
+EXPORT_SYMBOL_GPL(quarry_buddy_nr_free_units);
 
 int quarry_buddy_largest_order(const struct quarry_buddy *b)
 {
@@ -520,7 +520,7 @@ int quarry_buddy_largest_order(const struct quarry_buddy *b)
 			return k;
 	return -1;
 }
-QUARRY_EXPORT(quarry_buddy_largest_order);
+EXPORT_SYMBOL_GPL(quarry_buddy_largest_order);
 
 int quarry_buddy_walk(const struct quarry_buddy *b,
 		      int (*fn)(unsigned long offset, unsigned int order, void *arg), void *arg)
@@ -543,23 +543,23 @@ int quarry_buddy_walk(const struct quarry_buddy *b,
 	}
 	return 0;
 }
-QUARRY_EXPORT(quarry_buddy_walk);
+EXPORT_SYMBOL_GPL(quarry_buddy_walk);
 
 /* === Verifying === */
-
-#define CHECK(cond)	do { if (!(cond)) return -__LINE__; } while (0)
 
 static int verify_summaries(const struct quarry_buddy *b, unsigned int k)
 {
 	unsigned long bits = nr_bits(b->nr_units, b->max_order, k), i;
 	unsigned int level;
 
-	CHECK(bitmap_weight(order_level(b, k, 0), bits) == b->orders[k].nr_free);
+	if (bitmap_weight(order_level(b, k, 0), bits) != b->orders[k].nr_free)
+		return -__LINE__;
 	for (level = 1; level < b->orders[k].nr_levels; level++) {
 		bits = BITS_TO_LONGS(bits);
 		for (i = 0; i < bits; i++)
-			CHECK(test_bit(i, order_level(b, k, level)) ==
-			      !!order_level(b, k, level - 1)[i]);
+			if (test_bit(i, order_level(b, k, level)) !=
+			    !!order_level(b, k, level - 1)[i])
+				return -__LINE__;
 	}
 	return 0;
 }
@@ -573,13 +573,13 @@ static int verify_pairs(const struct quarry_buddy *b, unsigned int k)
 		if (!pair_is_split(b, k, i))
 			continue;
 		o = i << (k + 1);
-		CHECK(node_exists(b, o, k + 1));
-		CHECK(!node_is_free(b, o, k + 1));
-		if (one_test(b, k, i)) {
-			o += (unsigned long)aux_test(b, k, i) << k;
-			CHECK(block_is_valid(b, o, k));
-			CHECK(!node_is_split(b, o, k));
-		}
+		if (!node_exists(b, o, k + 1) || node_is_free(b, o, k + 1))
+			return -__LINE__;
+		if (!one_test(b, k, i))
+			continue;
+		o += (unsigned long)aux_test(b, k, i) << k;
+		if (!block_is_valid(b, o, k) || node_is_split(b, o, k))
+			return -__LINE__;
 	}
 	return 0;
 }
@@ -598,7 +598,6 @@ int quarry_buddy_verify(const struct quarry_buddy *b)
 			return ret;
 		units += b->orders[k].nr_free << k;
 	}
-	CHECK(units == b->nr_free_units);
-	return 0;
+	return units == b->nr_free_units ? 0 : -__LINE__;
 }
-QUARRY_EXPORT(quarry_buddy_verify);
+EXPORT_SYMBOL_GPL(quarry_buddy_verify);

@@ -217,17 +217,17 @@ static struct quarry_slab *owner_slab(struct quarry_slab_cache *sc, const void *
 	struct quarry_slab *slab = quarry_slab_find(obj);
 
 	if (!slab) {
-		quarry_report("cache %s: free of %px, which is in no slab\n", sc->name, obj);
+		quarry_report("cache %s: free of %p, which is in no slab\n", sc->name, obj);
 		return NULL;
 	}
 	if (slab->cache != sc) {
-		quarry_report("cache %s: free of %px, which belongs to cache %s\n",
+		quarry_report("cache %s: free of %p, which belongs to cache %s\n",
 			      sc->name, obj, slab->cache->name);
 		return NULL;
 	}
 	*index = quarry_slab_index(slab, &sc->layout, obj);
 	if (*index < 0) {
-		quarry_report("cache %s: free of %px, which is not the start of an object\n",
+		quarry_report("cache %s: free of %p, which is not the start of an object\n",
 			      sc->name, obj);
 		return NULL;
 	}
@@ -246,7 +246,7 @@ static void give_locked(struct quarry_slab_cache *sc, void *obj, struct list_hea
 		return;
 	}
 	if (!quarry_slab_give(slab, index)) {
-		quarry_report("cache %s: double free of %px\n", sc->name, obj);
+		quarry_report("cache %s: double free of %p\n", sc->name, obj);
 		uncount_free(sc);
 		return;
 	}
@@ -382,19 +382,19 @@ void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
 		memset(obj, 0, cache->zero_size);
 	return obj;
 }
-QUARRY_EXPORT(quarry_cache_alloc_slow);
+EXPORT_SYMBOL_GPL(quarry_cache_alloc_slow);
 
 void quarry_cache_free_slow(struct quarry_cache *cache, void *obj)
 {
 	quarry_mags_free(&to_slab_cache(cache)->mags, obj);
 }
-QUARRY_EXPORT(quarry_cache_free_slow);
+EXPORT_SYMBOL_GPL(quarry_cache_free_slow);
 
 size_t quarry_cache_object_size(const struct quarry_cache *cache)
 {
 	return to_slab_cache(cache)->size;
 }
-QUARRY_EXPORT(quarry_cache_object_size);
+EXPORT_SYMBOL_GPL(quarry_cache_object_size);
 
 /* === Looking === */
 

@@ -138,7 +138,7 @@ static int layers_show(struct seq_file *m, void *unused)
 		seq_printf(m, " %10s", layer_names[i]);
 	seq_printf(m, " %12s\n", "total");
 	mutex_lock(&hp->mutex);
-	quarry_heap_for_each_cache(hp, show_cache_layers, &arg);
+	quarry_heap_walk_caches(hp, show_cache_layers, &arg);
 	mutex_unlock(&hp->mutex);
 	show_run_layers(&hp->runs, &arg);
 	show_layers_row(m, "all", arg.sum);
@@ -152,8 +152,7 @@ static int buddy_show(struct seq_file *m, void *unused)
 {
 	struct quarry_heap_priv *hp = m->private;
 
-	quarry_pages_show_buddy(m, &hp->pages);
-	return 0;
+	return quarry_pages_show_buddy(m, &hp->pages);
 }
 DEFINE_SHOW_ATTRIBUTE(buddy);
 
@@ -183,7 +182,7 @@ static int caches_show(struct seq_file *m, void *unused)
 		   "cache", "kind", "size/B", "stride/B", "live", "objects", "cached", "slabs",
 		   "obj/slab", "pg/slab", "pages", "magazine", "created");
 	mutex_lock(&hp->mutex);
-	quarry_heap_for_each_cache(hp, show_cache, m);
+	quarry_heap_walk_caches(hp, show_cache, m);
 	mutex_unlock(&hp->mutex);
 	return 0;
 }

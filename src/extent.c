@@ -180,8 +180,8 @@ static bool page_is_clean(const struct quarry_extent *ext, struct page *page)
 
 static void report_lost(const struct quarry_extent *ext, struct page *page)
 {
-	quarry_report("page %px lost: refcount %d (ours are 0), private %lu (expected %u)%s\n",
-		      page_address(page), page_ref_count(page), page_private(page), ext->index,
+	quarry_report("pfn %#lx lost: refcount %d (ours are 0), private %lu (expected %u)%s\n",
+		      page_to_pfn(page), page_ref_count(page), page_private(page), ext->index,
 		      PageHWPoison(page) ? ", hwpoison" : "");
 }
 

@@ -86,8 +86,8 @@ struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_
 	return likely(cache != &cold_cache.cache) ? cache : class_create(hp, kind, index, gfp);
 }
 
-void quarry_heap_for_each_cache(struct quarry_heap_priv *hp,
-				void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg)
+void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
+			     void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg)
 {
 	struct quarry_slab_cache *sc;
 	unsigned int k, i;
@@ -118,7 +118,7 @@ static void flush_cache(struct quarry_slab_cache *sc, void *unused)
 	quarry_slab_cache_free_empty(sc);
 }
 
-static void for_each_run_front(struct quarry_heap_priv *hp, void (*fn)(struct quarry_mags *mags))
+static void walk_run_fronts(struct quarry_heap_priv *hp, void (*fn)(struct quarry_mags *mags))
 {
 	unsigned int k, order;
 
@@ -131,11 +131,11 @@ static void for_each_run_front(struct quarry_heap_priv *hp, void (*fn)(struct qu
 static void drain_heap(struct quarry_heap_priv *hp)
 {
 	lockdep_assert_held(&hp->mutex);
-	quarry_heap_for_each_cache(hp, detach_cache, NULL);
-	for_each_run_front(hp, quarry_mags_detach);
+	quarry_heap_walk_caches(hp, detach_cache, NULL);
+	walk_run_fronts(hp, quarry_mags_detach);
 	synchronize_rcu();
-	quarry_heap_for_each_cache(hp, flush_cache, NULL);
-	for_each_run_front(hp, quarry_mags_flush);
+	quarry_heap_walk_caches(hp, flush_cache, NULL);
+	walk_run_fronts(hp, quarry_mags_flush);
 }
 
 u64 quarry_heap_trim(struct quarry_heap *heap)
@@ -147,7 +147,7 @@ u64 quarry_heap_trim(struct quarry_heap *heap)
 	mutex_unlock(&hp->mutex);
 	return quarry_pages_trim(&hp->pages);
 }
-QUARRY_EXPORT(quarry_heap_trim);
+EXPORT_SYMBOL_GPL(quarry_heap_trim);
 
 /* Growth failed: what lies idle in magazines may help.  At most ten times a second. */
 static bool relieve(struct quarry_pages *pages)
@@ -174,7 +174,7 @@ static void drain_heap_of_dead(struct quarry_heap_priv *hp, unsigned int cpu)
 	unsigned int k, order;
 
 	mutex_lock(&hp->mutex);
-	quarry_heap_for_each_cache(hp, drain_cache_of_dead, &cpu);
+	quarry_heap_walk_caches(hp, drain_cache_of_dead, &cpu);
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
 		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
 			quarry_mags_drain_dead(&hp->runs.fronts[k][order].mags, cpu);
@@ -240,7 +240,7 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
 	mutex_unlock(&hp->mutex);
 	return &sc->cache;
 }
-QUARRY_EXPORT(quarry_cache_create_site);
+EXPORT_SYMBOL_GPL(quarry_cache_create_site);
 
 static void fini_cache(struct quarry_slab_cache *sc)
 {
@@ -249,11 +249,11 @@ static void fini_cache(struct quarry_slab_cache *sc)
 	if (!live)
 		return;
 	if (sc->site)
-		quarry_report("cache %s (created in %s, %s:%u) destroyed with %lu objects of %u bytes allocated\n",
+		quarry_report("cache %s (made in %s, %s:%u) destroyed with %lu objects of %u B\n",
 			      sc->name, sc->site->function, sc->site->file, sc->site->line, live,
 			      sc->size);
 	else
-		quarry_report("size class %s destroyed with %lu objects of %u bytes allocated\n",
+		quarry_report("size class %s destroyed with %lu objects of %u bytes\n",
 			      sc->name, live, sc->size);
 }
 
@@ -275,7 +275,7 @@ void quarry_cache_destroy(struct quarry_cache *cache)
 	fini_cache(sc);
 	kfree(sc);
 }
-QUARRY_EXPORT(quarry_cache_destroy);
+EXPORT_SYMBOL_GPL(quarry_cache_destroy);
 
 void quarry_cache_shrink(struct quarry_cache *cache)
 {
@@ -288,7 +288,7 @@ void quarry_cache_shrink(struct quarry_cache *cache)
 	flush_cache(sc, NULL);
 	mutex_unlock(&hp->mutex);
 }
-QUARRY_EXPORT(quarry_cache_shrink);
+EXPORT_SYMBOL_GPL(quarry_cache_shrink);
 
 /* === Creating heaps === */
 
@@ -385,7 +385,7 @@ err_pages:
 	kfree(hp);
 	return ERR_PTR(ret);
 }
-QUARRY_EXPORT(quarry_heap_create_site);
+EXPORT_SYMBOL_GPL(quarry_heap_create_site);
 
 /* === Destroying heaps === */
 
@@ -395,7 +395,7 @@ static void destroy_caches(struct quarry_heap_priv *hp)
 	unsigned int k, i;
 
 	list_for_each_entry_safe(sc, next, &hp->caches, node) {
-		quarry_report("heap %s destroyed with cache %s (created in %s, %s:%u)\n", hp->name,
+		quarry_report("heap %s destroyed with cache %s (made in %s, %s:%u)\n", hp->name,
 			      sc->name, sc->site->function, sc->site->file, sc->site->line);
 		list_del(&sc->node);
 		fini_cache(sc);
@@ -425,7 +425,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	destroy_caches(hp);
 	pages = quarry_runs_nr_live(&hp->runs);
 	if (pages)
-		quarry_report("heap %s (created in %s, %s:%u) destroyed with %lu pages allocated\n",
+		quarry_report("heap %s (made in %s, %s:%u) destroyed with %lu pages allocated\n",
 			      hp->name, hp->site->function, hp->site->file, hp->site->line, pages);
 	quarry_runs_fini(&hp->runs);
 	quarry_pages_fini(&hp->pages);
@@ -446,13 +446,13 @@ void quarry_heap_destroy(struct quarry_heap *heap)
 	}
 	destroy_heap(to_priv(heap));
 }
-QUARRY_EXPORT(quarry_heap_destroy);
+EXPORT_SYMBOL_GPL(quarry_heap_destroy);
 
 struct quarry_heap *quarry_default_heap(void)
 {
 	return &default_heap->heap;
 }
-QUARRY_EXPORT(quarry_default_heap);
+EXPORT_SYMBOL_GPL(quarry_default_heap);
 
 /* === Numbers === */
 
@@ -472,7 +472,7 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 
 	memset(stats, 0, sizeof(*stats));
 	mutex_lock(&hp->mutex);
-	quarry_heap_for_each_cache(hp, add_live_bytes, &stats->allocated);
+	quarry_heap_walk_caches(hp, add_live_bytes, &stats->allocated);
 	mutex_unlock(&hp->mutex);
 	/* Chunks of arenas are runs too; what counts is what arenas handed out. */
 	runs = quarry_runs_nr_live(&hp->runs) - atomic_long_read(&hp->arena_pages);
@@ -495,7 +495,7 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	stats->limit = pages->limit;
 	stats->reserve = pages->reserve;
 }
-QUARRY_EXPORT(quarry_heap_get_stats);
+EXPORT_SYMBOL_GPL(quarry_heap_get_stats);
 
 struct verify_arg {
 	unsigned long slab_pages;
@@ -517,7 +517,7 @@ int quarry_heap_verify(struct quarry_heap *heap)
 	unsigned long runs;
 
 	mutex_lock(&hp->mutex);
-	quarry_heap_for_each_cache(hp, verify_cache, &v);
+	quarry_heap_walk_caches(hp, verify_cache, &v);
 	mutex_unlock(&hp->mutex);
 	if (!v.ret)
 		v.ret = quarry_pages_verify(&hp->pages);
@@ -531,7 +531,7 @@ int quarry_heap_verify(struct quarry_heap *heap)
 		      hp->pages.nr_used, v.slab_pages, runs);
 	return -EUCLEAN;
 }
-QUARRY_EXPORT(quarry_heap_verify);
+EXPORT_SYMBOL_GPL(quarry_heap_verify);
 
 /* === Module === */
 
@@ -542,7 +542,7 @@ void quarry_heap_module_going(struct module *mod)
 	mutex_lock(&heaps_mutex);
 	list_for_each_entry(hp, &heaps, node)
 		if (mod && hp->owner == mod)
-			quarry_report("module %s leaves heap %s behind (created in %s, %s:%u)\n",
+			quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n",
 				      module_name(mod), hp->name, hp->site->function,
 				      hp->site->file, hp->site->line);
 	mutex_unlock(&heaps_mutex);

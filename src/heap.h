@@ -46,8 +46,8 @@ void quarry_heap_global_exit(void);
 void quarry_heap_module_going(struct module *mod);
 
 /* Call @fn for every cache that has been used, size classes first; heap->mutex held. */
-void quarry_heap_for_each_cache(struct quarry_heap_priv *hp,
-				void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);
+void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
+			     void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);
 
 /* The class's cache, made on first use; NULL if there is no memory. */
 struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,

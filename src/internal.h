@@ -32,14 +32,8 @@
 #include "compat.h"
 #include "report.h"
 
-#define QUARRY_EXPORT(sym)	EXPORT_SYMBOL_GPL(sym)
-
-/* For KUnit only; kernels without KUnit export nothing private. */
-#if IS_ENABLED(CONFIG_KUNIT)
-#define QUARRY_EXPORT_FOR_KUNIT(sym)	EXPORT_SYMBOL_NS_GPL(sym, QUARRY_KUNIT)
-#else
-#define QUARRY_EXPORT_FOR_KUNIT(sym)
-#endif
+/* For the KUnit suites only; nobody gets it without importing the namespace. */
+#define EXPORT_SYMBOL_QUARRY_KUNIT(sym)	EXPORT_SYMBOL_NS_GPL(sym, QUARRY_KUNIT)
 
 /* A bug of ours: warn once and carry on; evaluates to the condition. */
 #define QUARRY_WARN_ON(cond)	WARN_ON_ONCE(cond)

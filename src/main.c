@@ -23,18 +23,14 @@
 
 static int set_bytes(const char *val, const struct kernel_param *kp)
 {
-	char *end;
-	u64 bytes;
+	size_t digits = val ? strspn(val, "0123456789") : 0;
+	bool suffix = digits && val[digits] && strchr("kKmMgG", val[digits]);
+	const char *rest = val + digits + suffix;
 
-	if (!val || *val < '0' || *val > '9')
+	/* memparse() wraps silently; so few digits cannot. */
+	if (!digits || digits > (suffix ? 10 : 18) || (*rest && strcmp(rest, "\n")))
 		goto err;
-	bytes = memparse(val, &end);
-	if (*end == '\n')
-		end++;
-	/* memparse() wraps silently: what comes back must not be less than it began with. */
-	if (*end || bytes < simple_strtoull(val, NULL, 0))
-		goto err;
-	*(u64 *)kp->arg = bytes;
+	*(u64 *)kp->arg = memparse(val, NULL);
 	return 0;
 
 err:
@@ -100,7 +96,7 @@ static struct notifier_block module_nb = { .notifier_call = module_event };
 void quarry_abi_1(void)
 {
 }
-QUARRY_EXPORT(quarry_abi_1);
+EXPORT_SYMBOL_GPL(quarry_abi_1);
 
 static int __init quarry_init(void)
 {

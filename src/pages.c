@@ -330,7 +330,7 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 	}
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	if (ret)
-		quarry_report("%lu pages at %px are not allocated: double free?\n",
+		quarry_report("%lu pages at %p are not allocated: double free?\n",
 			      nr_pages, addr);
 	return ret;
 }
@@ -461,9 +461,10 @@ static int verify_extent(struct quarry_extent *ext)
 
 	if (ret)
 		return ret;
-	if (list_empty(&ext->bucket) != (order < 0))
-		return -__LINE__;
-	if (order >= 0 && (ext->bucket_order != order || ext->bucket_fullness != fullness(ext)))
+	if (order < 0)
+		return list_empty(&ext->bucket) ? 0 : -__LINE__;
+	if (list_empty(&ext->bucket) || ext->bucket_order != order ||
+	    ext->bucket_fullness != fullness(ext))
 		return -__LINE__;
 	return 0;
 }
@@ -527,7 +528,7 @@ static void show_row(struct seq_file *m, const struct buddy_row *row)
 }
 
 /* Copies rows under the lock in bounded steps; extents that come meanwhile may be missed. */
-void quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages)
+int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages)
 {
 	unsigned long shown = 0, pos, flags;
 	struct quarry_extent *ext;
@@ -535,10 +536,8 @@ void quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages)
 	unsigned int n, order;
 
 	rows = kmalloc_array(BATCH, sizeof(*rows), GFP_KERNEL);
-	if (!rows) {
-		seq_puts(m, "no memory to show this\n");
-		return;
-	}
+	if (!rows)
+		return -ENOMEM;
 	seq_printf(m, "%6s %4s %-5s %6s %6s  free blocks of order", "extent", "node", "kind",
 		   "pages", "free");
 	seq_printf(m, "\n%31s", "");
@@ -562,4 +561,5 @@ void quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages)
 			show_row(m, &rows[pos]);
 	} while (n == BATCH && !seq_has_overflowed(m));
 	kfree(rows);
+	return 0;
 }

@@ -92,6 +92,6 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 u64 quarry_pages_trim(struct quarry_pages *pages);
 
 int quarry_pages_verify(struct quarry_pages *pages);
-void quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages);
+int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages);
 
 #endif /* _QUARRY_PAGES_H */

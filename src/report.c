@@ -35,10 +35,10 @@ unsigned long quarry_report_count(void)
 {
 	return atomic_long_read(&nr_reports);
 }
-QUARRY_EXPORT_FOR_KUNIT(quarry_report_count);
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_report_count);
 
 void quarry_report_suppress(bool on)
 {
 	WRITE_ONCE(suppressed, on);
 }
-QUARRY_EXPORT_FOR_KUNIT(quarry_report_suppress);
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_report_suppress);

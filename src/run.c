@@ -71,7 +71,7 @@ static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 		preempt_disable();
 		ext = quarry_extent_find(objs[i]);
 		if (!ext || !unmark_run(ext, objs[i], 1UL << rf->order)) {
-			quarry_report("double free of %u pages at %px\n", 1U << rf->order, objs[i]);
+			quarry_report("double free of %u pages at %p\n", 1U << rf->order, objs[i]);
 			atomic_long_dec(&mags->nr_free_below);
 		} else {
 			quarry_pages_free(ext, objs[i], 1UL << rf->order);

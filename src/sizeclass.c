@@ -28,4 +28,4 @@ unsigned int quarry_class_size(unsigned int index)
 	base = 64U << index / 8;
 	return base + (index % 8 + 1) * (base / 8);
 }
-QUARRY_EXPORT_FOR_KUNIT(quarry_class_size);
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_class_size);

@@ -64,7 +64,7 @@ void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum q
 	cache = quarry_heap_class(hp, kind, quarry_size_class(size, kind), gfp);
 	return cache ? quarry_cache_alloc_slow(cache, gfp, site) : NULL;
 }
-QUARRY_EXPORT(quarry_alloc_slow);
+EXPORT_SYMBOL_GPL(quarry_alloc_slow);
 
 void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
 			      enum quarry_kind kind, const struct quarry_site *site)
@@ -75,7 +75,7 @@ void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, 
 		return NULL;
 	return alloc_run(to_priv(heap), nr_pages, gfp, kind);
 }
-QUARRY_EXPORT(quarry_alloc_pages_site);
+EXPORT_SYMBOL_GPL(quarry_alloc_pages_site);
 
 /* === Freeing === */
 
@@ -84,11 +84,11 @@ static void report_bad_free(const void *ptr, const struct quarry_extent *ext, un
 	unsigned long owner;
 
 	if (!ext) {
-		quarry_report("%pS frees %px, which is not ours\n", (void *)caller, ptr);
+		quarry_report("%pS frees %p, which is not ours\n", (void *)caller, ptr);
 		return;
 	}
 	owner = READ_ONCE(ext->owner[quarry_extent_page_of(ext, ptr)]);
-	quarry_report("%pS frees %px of heap %s, which is %s\n", (void *)caller, ptr,
+	quarry_report("%pS frees %p of heap %s, which is %s\n", (void *)caller, ptr,
 		      quarry_heap_of_extent(ext)->name,
 		      (owner & QUARRY_OWNER_MASK) == QUARRY_OWNER_CHUNK ? "in an arena" :
 		      "free or inside a run of pages");
@@ -121,7 +121,8 @@ static __always_inline void free_at(const void *ptr, unsigned long caller)
 		return;
 	}
 	cache = &slab->cache->cache;
-	if (unlikely(want_init_on_free()) && quarry_slab_index(slab, &slab->cache->layout, ptr) >= 0)
+	if (unlikely(want_init_on_free()) &&
+	    quarry_slab_index(slab, &slab->cache->layout, ptr) >= 0)
 		memset((void *)ptr, 0, cache->zero_size);
 	done = quarry_front_push(&cache->front, (void *)ptr);
 	preempt_enable();
@@ -133,13 +134,13 @@ void quarry_free(const void *ptr)
 {
 	free_at(ptr, _RET_IP_);
 }
-QUARRY_EXPORT(quarry_free);
+EXPORT_SYMBOL_GPL(quarry_free);
 
 void quarry_free_pages(const void *addr)
 {
 	free_at(addr, _RET_IP_);
 }
-QUARRY_EXPORT(quarry_free_pages);
+EXPORT_SYMBOL_GPL(quarry_free_pages);
 
 /* === Looking up === */
 
@@ -161,7 +162,7 @@ size_t quarry_usable_size(const void *ptr)
 	preempt_enable();
 	return size;
 }
-QUARRY_EXPORT(quarry_usable_size);
+EXPORT_SYMBOL_GPL(quarry_usable_size);
 
 struct quarry_heap *quarry_heap_of(const void *ptr)
 {
@@ -174,7 +175,7 @@ struct quarry_heap *quarry_heap_of(const void *ptr)
 	preempt_enable();
 	return heap;
 }
-QUARRY_EXPORT(quarry_heap_of);
+EXPORT_SYMBOL_GPL(quarry_heap_of);
 
 /* === On top === */
 
@@ -201,7 +202,7 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
 		return quarry_alloc_site(heap, size, gfp, kind, site);
 	old = quarry_usable_size(ptr);
 	if (!old || (gfp & __GFP_ZERO)) {
-		quarry_report("%pS reallocates %px: %s\n", (void *)_RET_IP_, ptr,
+		quarry_report("%pS reallocates %p: %s\n", (void *)_RET_IP_, ptr,
 			      old ? "__GFP_ZERO is not supported" : "not the start of our memory");
 		return NULL;
 	}
@@ -214,7 +215,7 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
 	quarry_free(ptr);
 	return new;
 }
-QUARRY_EXPORT(quarry_realloc_site);
+EXPORT_SYMBOL_GPL(quarry_realloc_site);
 
 void *quarry_memdup_site(struct quarry_heap *heap, const void *src, size_t len, gfp_t gfp,
 			 const struct quarry_site *site)
@@ -225,7 +226,7 @@ void *quarry_memdup_site(struct quarry_heap *heap, const void *src, size_t len, 
 		memcpy(copy, src, len);
 	return copy;
 }
-QUARRY_EXPORT(quarry_memdup_site);
+EXPORT_SYMBOL_GPL(quarry_memdup_site);
 
 char *quarry_strdup_site(struct quarry_heap *heap, const char *str, gfp_t gfp,
 			 const struct quarry_site *site)
@@ -241,4 +242,4 @@ char *quarry_strdup_site(struct quarry_heap *heap, const char *str, gfp_t gfp,
 		memcpy(copy, str, len);
 	return copy;
 }
-QUARRY_EXPORT(quarry_strdup_site);
+EXPORT_SYMBOL_GPL(quarry_strdup_site);

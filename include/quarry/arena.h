@@ -262,8 +262,7 @@ void *quarry_arena_memdup_site(struct quarry_arena *arena, const void *src, size
 })
 
 #ifdef DEFINE_FREE
-DEFINE_FREE(quarry_arena, struct quarry_arena *,
-	    if (!IS_ERR_OR_NULL(_T)) quarry_arena_destroy(_T))
+DEFINE_FREE(quarry_arena, struct quarry_arena *, quarry_arena_destroy(_T))
 #endif
 
 #endif /* _QUARRY_ARENA_H */

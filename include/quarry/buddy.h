@@ -11,6 +11,7 @@
 #ifndef _QUARRY_BUDDY_H
 #define _QUARRY_BUDDY_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 #include <quarry/site.h>
 
@@ -21,7 +22,7 @@ struct seq_file;
 
 /* Bitmap plus summaries: 64^6 = 2^36 bits, which bounds the range's length. */
 #define QUARRY_BUDDY_LEVELS	6
-#define QUARRY_BUDDY_MAX_UNITS	(1UL << 36)
+#define QUARRY_BUDDY_MAX_UNITS	BIT(36)
 
 /**
  * struct quarry_buddy - state of one range

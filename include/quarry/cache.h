@@ -5,6 +5,7 @@
 #ifndef _QUARRY_CACHE_H
 #define _QUARRY_CACHE_H
 
+#include <linux/bits.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -16,8 +17,8 @@ struct module;
 struct quarry_heap;
 
 /* Cache flags */
-#define QUARRY_DATA		(1U << 0)	/* objects hold no pointers */
-#define QUARRY_HWCACHE_ALIGN	(1U << 1)	/* align to the cache line */
+#define QUARRY_DATA		BIT(0)	/* objects hold no pointers */
+#define QUARRY_HWCACHE_ALIGN	BIT(1)	/* align to the cache line */
 
 /* Largest object of a cache, bytes. */
 #define QUARRY_CACHE_MAX_SIZE	(256UL << 10)

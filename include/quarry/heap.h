@@ -11,10 +11,6 @@
 #include <linux/slab.h>
 #include <quarry/cache.h>
 
-#if __has_include(<linux/cleanup.h>)
-#include <linux/cleanup.h>
-#endif
-
 /*
  * Size classes: 1, 2 and 4 bytes (pointer-free data only), multiples of 8 up
  * to 64, then eight per doubling up to 32 KiB: rounding wastes at most 12.5 %
@@ -433,12 +429,11 @@ void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, 
  */
 void quarry_free_pages(const void *addr);
 
+/* Kernels that have <linux/cleanup.h> include it from <linux/slab.h>. */
 #ifdef DEFINE_FREE
 DEFINE_FREE(quarry_free, void *, quarry_free(_T))
-DEFINE_FREE(quarry_heap_destroy, struct quarry_heap *,
-	    if (!IS_ERR_OR_NULL(_T)) quarry_heap_destroy(_T))
-DEFINE_FREE(quarry_cache_destroy, struct quarry_cache *,
-	    if (!IS_ERR_OR_NULL(_T)) quarry_cache_destroy(_T))
+DEFINE_FREE(quarry_heap_destroy, struct quarry_heap *, quarry_heap_destroy(_T))
+DEFINE_FREE(quarry_cache_destroy, struct quarry_cache *, quarry_cache_destroy(_T))
 #endif
 
 #endif /* _QUARRY_HEAP_H */
