@@ -31,13 +31,13 @@ struct quarry_pages;
 
 struct quarry_extent {
 	struct quarry_pages *pages;	/* the page heap it belongs to; constant */
-	void *base;			/* constant, as the next six */
+	void *base;			/* constant, as the next five */
 	unsigned long pfn;
 	unsigned int nr_pages;
 	unsigned int order;
 	unsigned int index;		/* in the table; also in each page's private */
 	int node;
-	enum quarry_kind kind;
+	enum quarry_kind kind;		/* under pages->lock; constant while a page is in use */
 	/*
 	 * nr_pages entries.  An entry belongs to whoever holds the page; readers
 	 * that look from outside use READ_ONCE() and may see a stale value.

@@ -20,6 +20,9 @@
  * tried: no reclaim, no warning, no reserves, and not for atomic callers; the
  * last fall-back is the order that was asked for, with the caller's flags.
  *
+ * Memory with pointers and pointer-free data never share an extent; one that is
+ * wholly free (the reserve, say) changes its kind when the other needs it.
+ *
  * Locking: pages->lock, irq-safe; held for one buddy operation and one list
  * move, or for a bounded batch of them.
  *
@@ -42,6 +45,7 @@
 #define SMALLEST_EXTENT_ORDER	(16 - PAGE_SHIFT)	/* 64 KiB */
 #define COSTLY_ORDER		3	/* above it allocations are opportunistic */
 #define BATCH			16	/* blocks per lock hold */
+#define CONVERT_TRIES		4	/* extents looked at per order */
 
 /* === Buckets === */
 
@@ -131,12 +135,44 @@ static bool extent_is_free(const struct quarry_extent *ext)
 	return quarry_buddy_nr_free_units(&ext->buddy) == ext->nr_pages;
 }
 
+/* A wholly free extent may serve the other kind from now on. */
+static struct quarry_extent *convert_extent(struct quarry_pages *pages, unsigned int order,
+					    enum quarry_kind kind)
+{
+	struct quarry_pages_kind *other = &pages->kinds[!kind];
+	struct quarry_extent *ext;
+	unsigned int o, tries;
+
+	BUILD_BUG_ON(QUARRY_NR_KINDS != 2);
+	for (o = order; o < QUARRY_NR_ORDERS; o++) {
+		tries = 0;
+		list_for_each_entry(ext, &other->buckets[0][o], bucket) {
+			if (extent_is_free(ext))
+				goto found;
+			if (++tries == CONVERT_TRIES)
+				break;
+		}
+	}
+	return NULL;
+
+found:
+	bucket_remove(ext);
+	other->nr_mapped -= ext->nr_pages;
+	ext->kind = kind;
+	pages->kinds[kind].nr_mapped += ext->nr_pages;
+	bucket_update(ext);
+	return ext;
+}
+
 static void *alloc_mapped_locked(struct quarry_pages *pages, unsigned long nr_pages,
 				 enum quarry_kind kind, enum quarry_layer *layer)
 {
-	struct quarry_extent *ext = find_extent(pages, order_base_2(nr_pages), kind);
+	unsigned int order = order_base_2(nr_pages);
+	struct quarry_extent *ext = find_extent(pages, order, kind);
 
 	lockdep_assert_held(&pages->lock);
+	if (!ext)
+		ext = convert_extent(pages, order, kind);
 	if (!ext)
 		return NULL;
 	*layer = max(*layer, extent_is_free(ext) ? QUARRY_LAYER_EXTENT : QUARRY_LAYER_BUDDY);
