@@ -32,6 +32,7 @@
 #include <linux/err.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -320,70 +321,137 @@ EXPORT_SYMBOL_GPL(quarry_arena_memdup_site);
 
 /* === All arenas of a heap === */
 
-/* Copies up to BATCH rows from behind @marker on and moves it there. */
-static unsigned int copy_rows(struct quarry_heap_priv *hp, struct quarry_arena_priv *marker,
-			      struct quarry_arena_row *rows)
+/*
+ * Calls @visit under the lock for up to BATCH arenas behind @marker and moves
+ * that there.  False if the end was reached.
+ */
+static bool visit_some(struct quarry_heap_priv *hp, struct quarry_arena_priv *marker,
+		       void (*visit)(struct quarry_arena_priv *a, void *arg), void *arg)
 {
 	struct quarry_arena_priv *a = marker;
 	unsigned int n = 0;
 	unsigned long flags;
+	bool more = false;
 
 	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
 	list_for_each_entry_continue(a, &hp->arenas, node) {
-		if (n == BATCH)
+		if (n == BATCH) {
+			more = true;
 			break;
+		}
 		if (!a->hp)
 			continue;
-		rows[n].name = a->name;
-		rows[n].site = a->site;
-		rows[n].limit = a->limit;
-		read_stats(a, &rows[n].stats);
+		visit(a, arg);
 		n++;
 	}
-	/* Before the first one not copied, or to the end. */
+	/* Before the first one not visited, or to the end. */
 	list_move_tail(&marker->node, &a->node);
 	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
-	return n;
+	return more;
+}
+
+static void add_marker(struct quarry_heap_priv *hp, struct quarry_arena_priv *marker)
+{
+	unsigned long flags;
+
+	marker->hp = NULL;
+	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
+	list_add(&marker->node, &hp->arenas);
+	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
+}
+
+static void remove_marker(struct quarry_heap_priv *hp, struct quarry_arena_priv *marker)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
+	list_del(&marker->node);
+	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
+}
+
+struct arena_walk {
+	struct quarry_arena_priv marker;
+	unsigned int nr_rows;
+	struct quarry_arena_row rows[BATCH];
+};
+
+static void copy_row(struct quarry_arena_priv *a, void *arg)
+{
+	struct arena_walk *walk = arg;
+	struct quarry_arena_row *row = &walk->rows[walk->nr_rows++];
+
+	strscpy(row->name, a->name ?: "(unnamed)", sizeof(row->name));
+	strscpy(row->file, kbasename(a->site->file), sizeof(row->file));
+	row->line = a->site->line;
+	row->limit = a->limit;
+	read_stats(a, &row->stats);
 }
 
 void quarry_arenas_walk(struct quarry_heap_priv *hp,
 			void (*fn)(const struct quarry_arena_row *row, void *arg), void *arg)
 {
-	struct {
-		struct quarry_arena_priv marker;
-		struct quarry_arena_row rows[BATCH];
-	} *walk;
-	unsigned long flags;
-	unsigned int n, i;
+	struct arena_walk *walk = kmalloc(sizeof(*walk), GFP_KERNEL);
+	unsigned int i;
+	bool more;
 
-	walk = kzalloc(sizeof(*walk), GFP_KERNEL);
 	if (!walk)
 		return;
-	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_add(&walk->marker.node, &hp->arenas);
-	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
+	add_marker(hp, &walk->marker);
 	do {
-		n = copy_rows(hp, &walk->marker, walk->rows);
-		for (i = 0; i < n; i++)
+		walk->nr_rows = 0;
+		more = visit_some(hp, &walk->marker, copy_row, walk);
+		for (i = 0; i < walk->nr_rows; i++)
 			fn(&walk->rows[i], arg);
-	} while (n == BATCH);
-	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_del(&walk->marker.node);
-	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
+	} while (more);
+	remove_marker(hp, &walk->marker);
 	kfree(walk);
 }
 
-static void add_used(const struct quarry_arena_row *row, void *arg)
+static void add_used(struct quarry_arena_priv *a, void *arg)
 {
-	*(u64 *)arg += row->stats.used;
+	*(u64 *)arg += used_bytes(a);
 }
 
 u64 quarry_arenas_used(struct quarry_heap_priv *hp)
 {
+	struct quarry_arena_priv marker;
 	u64 used = 0;
 
-	quarry_arenas_walk(hp, add_used, &used);
+	add_marker(hp, &marker);
+	while (visit_some(hp, &marker, add_used, &used))
+		;
+	remove_marker(hp, &marker);
 	return used;
+}
+
+struct disown_arg {
+	const struct module *mod;
+	unsigned long nr;
+};
+
+/* The records in the module's memory are about to go. */
+static void disown(struct quarry_arena_priv *a, void *arg)
+{
+	struct disown_arg *d = arg;
+
+	if (within_module((unsigned long)a->name, d->mod))
+		a->name = "(gone)";
+	if (within_module((unsigned long)a->site, d->mod)) {
+		a->site = &quarry_gone_site;
+		d->nr++;
+	}
+}
+
+unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, const struct module *mod)
+{
+	struct disown_arg arg = { .mod = mod };
+	struct quarry_arena_priv marker;
+
+	add_marker(hp, &marker);
+	while (visit_some(hp, &marker, disown, &arg))
+		;
+	remove_marker(hp, &marker);
+	return arg.nr;
 }
 
 void quarry_arenas_destroy(struct quarry_heap_priv *hp)

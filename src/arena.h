@@ -40,8 +40,9 @@ struct quarry_arena_priv {
 
 /* A row of debugfs; numbers of a busy arena are from different moments. */
 struct quarry_arena_row {
-	const char *name;
-	const struct quarry_site *site;
+	char name[QUARRY_NAME_SIZE];
+	char file[QUARRY_NAME_SIZE];
+	unsigned int line;
 	struct quarry_arena_stats stats;
 	u64 limit;
 };

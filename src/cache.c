@@ -187,7 +187,7 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 	unsigned long flags;
 
 	/* Some are enough: do not grow for the rest. */
-	if (got)
+	if (got || READ_ONCE(sc->dead))
 		return got;
 	slab = create_slab(sc, sc->layout.order, gfp, layer);
 	if (!slab && sc->layout.min_order < sc->layout.order)

@@ -34,6 +34,7 @@ struct quarry_slab_cache {
 	unsigned int flags;			/* QUARRY_DATA, ... */
 	enum quarry_kind kind;
 	void (*ctor)(void *obj);
+	bool dead;				/* the constructor's module has gone */
 	const struct quarry_site *site;		/* birthplace */
 	char name[QUARRY_NAME_SIZE];
 	struct quarry_heap *heap;

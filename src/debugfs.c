@@ -12,6 +12,7 @@
  */
 #include <linux/debugfs.h>
 #include <linux/math64.h>
+#include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
@@ -51,6 +52,11 @@ static int stats_show(struct seq_file *m, void *unused)
 	ROW(nr_extent_allocs, "extents");
 	ROW(nr_kernel_calls, "calls");
 #undef ROW
+	mutex_lock(&hp->mutex);
+	seq_printf(m, "%-16s %16s  %s, %s:%u\n", "owner",
+		   hp->owner ? module_name(hp->owner) : "(kernel)", hp->site->function,
+		   kbasename(hp->site->file), hp->site->line);
+	mutex_unlock(&hp->mutex);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -195,9 +201,9 @@ static void show_arena(const struct quarry_arena_row *row, void *arg)
 	struct seq_file *m = arg;
 
 	seq_printf(m, "%-24s %12llu %12llu %12llu %8llu %8llu %12llu  %s:%u\n",
-		   row->name ?: "(unnamed)", row->stats.used, row->stats.held,
+		   row->name, row->stats.used, row->stats.held,
 		   row->stats.held_peak, row->stats.nr_chunks, row->stats.nr_resets, row->limit,
-		   kbasename(row->site->file), row->site->line);
+		   row->file, row->line);
 }
 
 static int arenas_show(struct seq_file *m, void *unused)

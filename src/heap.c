@@ -535,16 +535,53 @@ EXPORT_SYMBOL_GPL(quarry_heap_verify);
 
 /* === Module === */
 
-void quarry_heap_module_going(struct module *mod)
+const struct quarry_site quarry_gone_site = {
+	.file = "(module gone)",
+	.function = "(module gone)",
+};
+
+static void disown_cache(struct quarry_slab_cache *sc, void *arg)
+{
+	const struct module *mod = arg;
+
+	if (within_module((unsigned long)sc->ctor, mod)) {
+		quarry_report("cache %s: its constructor goes with module %s, no new slabs\n",
+			      sc->name, mod->name);
+		WRITE_ONCE(sc->dead, true);
+		sc->ctor = NULL;
+	}
+	if (!within_module((unsigned long)sc->site, mod))
+		return;
+	quarry_report("module %s leaves cache %s behind (made in %s, %s:%u)\n", mod->name,
+		      sc->name, sc->site->function, sc->site->file, sc->site->line);
+	sc->site = &quarry_gone_site;
+}
+
+static void disown_heap(struct quarry_heap_priv *hp, const struct module *mod)
+{
+	unsigned long arenas = quarry_arenas_disown(hp, mod);
+
+	if (arenas)
+		quarry_report("module %s leaves %lu arenas behind in heap %s\n", mod->name,
+			      arenas, hp->name);
+	mutex_lock(&hp->mutex);
+	quarry_heap_walk_caches(hp, disown_cache, (void *)mod);
+	if (within_module((unsigned long)hp->site, mod)) {
+		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n", mod->name,
+			      hp->name, hp->site->function, hp->site->file, hp->site->line);
+		hp->site = &quarry_gone_site;
+		hp->owner = NULL;
+	}
+	mutex_unlock(&hp->mutex);
+}
+
+void quarry_heaps_disown(const struct module *mod)
 {
 	struct quarry_heap_priv *hp;
 
 	mutex_lock(&heaps_mutex);
 	list_for_each_entry(hp, &heaps, node)
-		if (mod && hp->owner == mod)
-			quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n",
-				      module_name(mod), hp->name, hp->site->function,
-				      hp->site->file, hp->site->line);
+		disown_heap(hp, mod);
 	mutex_unlock(&heaps_mutex);
 }
 

@@ -20,8 +20,8 @@ struct dentry;
 struct quarry_heap_priv {
 	struct quarry_heap heap;		/* first: public part */
 	char name[QUARRY_NAME_SIZE];
-	struct module *owner;
-	const struct quarry_site *site;		/* birthplace */
+	struct module *owner;			/* under mutex: NULL if built in or gone */
+	const struct quarry_site *site;		/* under mutex: birthplace */
 	struct quarry_pages pages;
 	struct quarry_runs runs;
 	struct list_head node;			/* under heaps_mutex */
@@ -42,8 +42,8 @@ static inline struct quarry_heap_priv *to_priv(struct quarry_heap *heap)
 
 int quarry_heap_global_init(u64 limit, u64 reserve);
 void quarry_heap_global_exit(void);
-/* Report heaps that a module leaves behind. */
-void quarry_heap_module_going(struct module *mod);
+/* Report what a module leaves behind and forget what points into it. */
+void quarry_heaps_disown(const struct module *mod);
 
 /* Call @fn for every cache that has been used, size classes first; heap->mutex held. */
 void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
@@ -61,6 +61,11 @@ static inline struct quarry_heap_priv *quarry_heap_of_extent(const struct quarry
 /* arena.c: destroy all arenas of a heap, reporting them. */
 void quarry_arenas_destroy(struct quarry_heap_priv *hp);
 u64 quarry_arenas_used(struct quarry_heap_priv *hp);
+/* Forget what points into a module that goes; number of its arenas. */
+unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, const struct module *mod);
+
+/* Stands for call sites in modules that are gone. */
+extern const struct quarry_site quarry_gone_site;
 
 /* debugfs.c */
 void quarry_debugfs_init(void);

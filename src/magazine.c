@@ -203,8 +203,9 @@ static struct quarry_magazine *pop_empty(struct quarry_depot *depot)
 }
 
 /*
- * A magazine that is in nobody's place goes to the depot.  Returns one that is
- * too many and has to be drained, or NULL.
+ * A magazine that is in nobody's place goes to the depot.  Returns one that has
+ * to go: a full one too many, or an empty one of a capacity that is no longer
+ * made; NULL if it stays.
  */
 static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct quarry_depot *depot,
 					    struct quarry_magazine *mag)
@@ -213,6 +214,8 @@ static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct qua
 	if (mag == &empty_magazine)
 		return NULL;
 	if (!mag->count) {
+		if (mag->capacity != mags->capacity || depot->nr_empty >= mags->max_full)
+			return mag;
 		push_empty(depot, mag);
 		return NULL;
 	}
@@ -237,24 +240,14 @@ static void free_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
 	quarry_meta_free(mags->meta, mag, magazine_size(mag->capacity));
 }
 
-/* Empty @mag into the layer below; it ends in the depot or, if that has enough, is freed. */
-static void drain_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
+/* What put_magazine() would not have: its objects go below, it goes for good. */
+static void retire_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
 {
-	struct quarry_depot *depot = local_depot(mags);
-	unsigned long flags;
-
-	mags->ops->drain(mags, mag->objs, mag->count);
-	mag->count = 0;
-	if (mag->capacity == READ_ONCE(mags->capacity)) {
-		raw_spin_lock_irqsave(&depot->lock, flags);
-		if (depot->nr_empty < mags->max_full) {
-			push_empty(depot, mag);
-			mag = NULL;
-		}
-		raw_spin_unlock_irqrestore(&depot->lock, flags);
-	}
-	if (mag)
-		free_magazine(mags, mag);
+	if (!mag)
+		return;
+	if (mag->count)
+		mags->ops->drain(mags, mag->objs, mag->count);
+	free_magazine(mags, mag);
 }
 
 /* An empty magazine of the current capacity, in our hands; NULL if there is no memory. */
@@ -328,7 +321,9 @@ static bool push_loaded(struct quarry_cpu *c, void *obj)
 	return true;
 }
 
-static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c)
+/* @surplus returns a magazine to be retired, here and in the functions below. */
+static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
+			      struct quarry_magazine **surplus)
 {
 	struct quarry_depot *depot = local_depot(mags);
 	struct quarry_magazine *mag;
@@ -340,17 +335,16 @@ static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c)
 	if (mag) {
 		/* In our hands: take the object before anyone can take the magazine. */
 		obj = mag->objs[--mag->count];
-		mag = put_magazine(mags, depot, install(c, mag));
+		*surplus = put_magazine(mags, depot, install(c, mag));
 		depot->nr_alloc++;
 		count_exchange(mags, depot);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	/* What previous held had no objects when we looked; only a bug fills it. */
-	QUARRY_WARN_ON(mag);
 	return obj;
 }
 
-static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c)
+static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c,
+			struct quarry_magazine **surplus)
 {
 	void *obj = pop_loaded(c);
 
@@ -366,13 +360,10 @@ static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c)
 			return obj;
 		}
 	}
-	return alloc_from_depot(mags, c);
+	return alloc_from_depot(mags, c, surplus);
 }
 
-/*
- * Both magazines are full: exchange one for an empty one of the depot.  @surplus
- * returns a magazine that has to be drained.
- */
+/* Both magazines are full: exchange one for an empty one of the depot. */
 static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
 			  struct quarry_magazine **surplus)
 {
@@ -381,7 +372,7 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = pop_empty(depot);
+	mag = depot->empty && depot->empty->capacity == mags->capacity ? pop_empty(depot) : NULL;
 	if (mag) {
 		mag->objs[mag->count++] = obj;
 		*surplus = put_magazine(mags, depot, install(c, mag));
@@ -459,6 +450,7 @@ static bool free_nested(struct quarry_mags *mags, void *obj)
 
 static void *try_alloc(struct quarry_mags *mags)
 {
+	struct quarry_magazine *surplus = NULL;
 	struct quarry_cpu *c;
 	void *obj;
 
@@ -469,11 +461,12 @@ static void *try_alloc(struct quarry_mags *mags)
 	} else {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		obj = alloc_busy(mags, c);
+		obj = alloc_busy(mags, c, &surplus);
 		barrier();
 		WRITE_ONCE(c->busy, 0);
 	}
 	preempt_enable();
+	retire_magazine(mags, surplus);
 	return obj;
 }
 
@@ -500,8 +493,7 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 	count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	preempt_enable();
-	if (mag)
-		drain_magazine(mags, mag);
+	retire_magazine(mags, mag);
 }
 
 static void *alloc_single(struct quarry_mags *mags, gfp_t gfp)
@@ -592,8 +584,7 @@ void quarry_mags_free(struct quarry_mags *mags, void *obj)
 	if (!try_free(mags, obj, &surplus) &&
 	    (!stock_empty(mags) || !try_free(mags, obj, &surplus)))
 		goto below;
-	if (surplus)
-		drain_magazine(mags, surplus);
+	retire_magazine(mags, surplus);
 	return;
 
 below:

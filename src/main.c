@@ -85,7 +85,7 @@ static int check_params(void)
 static int module_event(struct notifier_block *nb, unsigned long event, void *mod)
 {
 	if (event == MODULE_STATE_GOING)
-		quarry_heap_module_going(mod);
+		quarry_heaps_disown(mod);
 	return NOTIFY_OK;
 }
 
