@@ -296,7 +296,7 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 			      a->name ?: "(unnamed)", align);
 		return NULL;
 	}
-	if (size > QUARRY_EXTENT_MAX_SIZE - head || in_nmi())
+	if (size > QUARRY_ARENA_MAX_ALLOC || in_nmi())
 		return NULL;
 	if (head + size > (a->chunk_max << PAGE_SHIFT) / 4)
 		ptr = alloc_alone(a, head, size, gfp);
@@ -425,7 +425,7 @@ u64 quarry_arenas_used(struct quarry_heap_priv *hp)
 }
 
 struct disown_arg {
-	const struct module *mod;
+	struct module *mod;
 	unsigned long nr;
 };
 
@@ -442,7 +442,7 @@ static void disown(struct quarry_arena_priv *a, void *arg)
 	}
 }
 
-unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, const struct module *mod)
+unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *mod)
 {
 	struct disown_arg arg = { .mod = mod };
 	struct quarry_arena_priv marker;

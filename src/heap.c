@@ -542,32 +542,32 @@ const struct quarry_site quarry_gone_site = {
 
 static void disown_cache(struct quarry_slab_cache *sc, void *arg)
 {
-	const struct module *mod = arg;
+	struct module *mod = arg;
 
 	if (within_module((unsigned long)sc->ctor, mod)) {
 		quarry_report("cache %s: its constructor goes with module %s, no new slabs\n",
-			      sc->name, mod->name);
+			      sc->name, module_name(mod));
 		WRITE_ONCE(sc->dead, true);
 		sc->ctor = NULL;
 	}
 	if (!within_module((unsigned long)sc->site, mod))
 		return;
-	quarry_report("module %s leaves cache %s behind (made in %s, %s:%u)\n", mod->name,
+	quarry_report("module %s leaves cache %s behind (made in %s, %s:%u)\n", module_name(mod),
 		      sc->name, sc->site->function, sc->site->file, sc->site->line);
 	sc->site = &quarry_gone_site;
 }
 
-static void disown_heap(struct quarry_heap_priv *hp, const struct module *mod)
+static void disown_heap(struct quarry_heap_priv *hp, struct module *mod)
 {
 	unsigned long arenas = quarry_arenas_disown(hp, mod);
 
 	if (arenas)
-		quarry_report("module %s leaves %lu arenas behind in heap %s\n", mod->name,
+		quarry_report("module %s leaves %lu arenas behind in heap %s\n", module_name(mod),
 			      arenas, hp->name);
 	mutex_lock(&hp->mutex);
-	quarry_heap_walk_caches(hp, disown_cache, (void *)mod);
+	quarry_heap_walk_caches(hp, disown_cache, mod);
 	if (within_module((unsigned long)hp->site, mod)) {
-		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n", mod->name,
+		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n", module_name(mod),
 			      hp->name, hp->site->function, hp->site->file, hp->site->line);
 		hp->site = &quarry_gone_site;
 		hp->owner = NULL;
@@ -575,7 +575,7 @@ static void disown_heap(struct quarry_heap_priv *hp, const struct module *mod)
 	mutex_unlock(&hp->mutex);
 }
 
-void quarry_heaps_disown(const struct module *mod)
+void quarry_heaps_disown(struct module *mod)
 {
 	struct quarry_heap_priv *hp;
 

@@ -43,7 +43,7 @@ static inline struct quarry_heap_priv *to_priv(struct quarry_heap *heap)
 int quarry_heap_global_init(u64 limit, u64 reserve);
 void quarry_heap_global_exit(void);
 /* Report what a module leaves behind and forget what points into it. */
-void quarry_heaps_disown(const struct module *mod);
+void quarry_heaps_disown(struct module *mod);
 
 /* Call @fn for every cache that has been used, size classes first; heap->mutex held. */
 void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
@@ -62,7 +62,7 @@ static inline struct quarry_heap_priv *quarry_heap_of_extent(const struct quarry
 void quarry_arenas_destroy(struct quarry_heap_priv *hp);
 u64 quarry_arenas_used(struct quarry_heap_priv *hp);
 /* Forget what points into a module that goes; number of its arenas. */
-unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, const struct module *mod);
+unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *mod);
 
 /* Stands for call sites in modules that are gone. */
 extern const struct quarry_site quarry_gone_site;

@@ -82,6 +82,7 @@ static int check_params(void)
 
 /* === Modules that leave something behind === */
 
+#ifdef CONFIG_MODULES
 static int module_event(struct notifier_block *nb, unsigned long event, void *mod)
 {
 	if (event == MODULE_STATE_GOING)
@@ -90,6 +91,26 @@ static int module_event(struct notifier_block *nb, unsigned long event, void *mo
 }
 
 static struct notifier_block module_nb = { .notifier_call = module_event };
+
+static int watch_modules(void)
+{
+	return register_module_notifier(&module_nb);
+}
+
+static void unwatch_modules(void)
+{
+	unregister_module_notifier(&module_nb);
+}
+#else
+static int watch_modules(void)
+{
+	return 0;
+}
+
+static void unwatch_modules(void)
+{
+}
+#endif
 
 /* === Init and exit === */
 
@@ -111,7 +132,7 @@ static int __init quarry_init(void)
 	ret = quarry_heap_global_init(limit, reserve);
 	if (ret)
 		goto err_debugfs;
-	ret = register_module_notifier(&module_nb);
+	ret = watch_modules();
 	if (ret)
 		goto err_heap;
 	pr_info("loaded: limit %llu bytes (0: none), reserve %llu bytes\n", limit, reserve);
@@ -129,7 +150,7 @@ err_debugfs:
 
 static void __exit quarry_exit(void)
 {
-	unregister_module_notifier(&module_nb);
+	unwatch_modules();
 	quarry_heap_global_exit();
 	quarry_debugfs_exit();
 	/* Lookups that were under way when the last extent went have ended. */

@@ -79,23 +79,33 @@ EXPORT_SYMBOL_GPL(quarry_alloc_pages_site);
 
 /* === Freeing === */
 
-static void report_bad_free(const void *ptr, const struct quarry_extent *ext, unsigned long caller)
+static const char *what_is(const struct quarry_extent *ext, const void *ptr)
 {
-	unsigned long owner;
+	unsigned long owner = READ_ONCE(ext->owner[quarry_extent_page_of(ext, ptr)]);
 
-	if (!ext) {
-		quarry_report("%pS frees %p, which is not ours\n", (void *)caller, ptr);
-		return;
+	switch (owner & QUARRY_OWNER_MASK) {
+	case QUARRY_OWNER_SLAB:
+		return "not the start of an object";
+	case QUARRY_OWNER_CHUNK:
+		return "in an arena";
+	case QUARRY_OWNER_RUN:
+		return "inside a run of pages";
+	default:
+		return "free or inside a run of pages";
 	}
-	owner = READ_ONCE(ext->owner[quarry_extent_page_of(ext, ptr)]);
-	quarry_report("%pS frees %p of heap %s, which is %s\n", (void *)caller, ptr,
-		      quarry_heap_of_extent(ext)->name,
-		      (owner & QUARRY_OWNER_MASK) == QUARRY_OWNER_CHUNK ? "in an arena" :
-		      "free or inside a run of pages");
 }
 
-/* Preemption is off: @ext stays. */
-static void free_run(const void *ptr, struct quarry_extent *ext, unsigned long caller)
+static void report_bad_free(const void *ptr, const struct quarry_extent *ext, unsigned long caller)
+{
+	if (!ext)
+		quarry_report("%pS frees %p, which is not ours\n", (void *)caller, ptr);
+	else
+		quarry_report("%pS frees %p of heap %s, which is %s\n", (void *)caller, ptr,
+			      quarry_heap_of_extent(ext)->name, what_is(ext, ptr));
+}
+
+/* A run of pages, or not what the caller thinks.  Preemption is off: @ext stays. */
+static void free_other(const void *ptr, struct quarry_extent *ext, unsigned long caller)
 {
 	unsigned long nr_pages = ext ? quarry_run_nr_pages(ext, ptr) : 0;
 
@@ -115,14 +125,13 @@ static __always_inline void free_at(const void *ptr, unsigned long caller)
 		return;
 	preempt_disable();
 	slab = quarry_slab_find(ptr);
-	if (unlikely(!slab)) {
-		free_run(ptr, quarry_extent_find(ptr), caller);
+	if (unlikely(!slab || quarry_slab_index(slab, &slab->cache->layout, ptr) < 0)) {
+		free_other(ptr, quarry_extent_find(ptr), caller);
 		preempt_enable();
 		return;
 	}
 	cache = &slab->cache->cache;
-	if (unlikely(want_init_on_free()) &&
-	    quarry_slab_index(slab, &slab->cache->layout, ptr) >= 0)
+	if (unlikely(want_init_on_free()))
 		memset((void *)ptr, 0, cache->zero_size);
 	done = quarry_front_push(&cache->front, (void *)ptr);
 	preempt_enable();

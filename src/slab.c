@@ -108,17 +108,6 @@ unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab
 	return got;
 }
 
-int quarry_slab_index(const struct quarry_slab *slab, const struct quarry_slab_layout *layout,
-		      const void *obj)
-{
-	u32 offset = obj - slab->base;
-	u32 index = reciprocal_divide(offset, layout->reciprocal);
-
-	if (index >= slab->nr_objs || index * layout->stride != offset)
-		return -EINVAL;
-	return index;
-}
-
 bool quarry_slab_give(struct quarry_slab *slab, unsigned int index)
 {
 	if (__test_and_set_bit(index, slab->free))

@@ -49,9 +49,17 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab_layout *layout,
 			      void **objs, unsigned int nr);
 
-/* Index of the object that starts exactly at @obj, or -EINVAL. */
-int quarry_slab_index(const struct quarry_slab *slab, const struct quarry_slab_layout *layout,
-		      const void *obj);
+/* Index of the object that starts exactly at @obj, which is in the slab, or -EINVAL. */
+static inline int quarry_slab_index(const struct quarry_slab *slab,
+				    const struct quarry_slab_layout *layout, const void *obj)
+{
+	u32 offset = obj - slab->base;
+	u32 index = reciprocal_divide(offset, layout->reciprocal);
+
+	if (unlikely(index >= slab->nr_objs || index * layout->stride != offset))
+		return -EINVAL;
+	return index;
+}
 
 /* Puts object @index back; false if it is free already. */
 bool quarry_slab_give(struct quarry_slab *slab, unsigned int index);

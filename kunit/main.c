@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * quarry_kunit.ko: all suites, lowest layer first.  They stand in one listing
+ * because kunit.py reads one document of results per run and drops a second.
+ */
+#include <linux/module.h>
+#include "helpers.h"
+
+kunit_test_suites(&quarry_buddy_suite,
+		  &quarry_pages_suite,
+		  &quarry_magazine_suite,
+		  &quarry_slab_suite,
+		  &quarry_sizeclass_suite,
+		  &quarry_heap_suite,
+		  &quarry_arena_suite,
+		  &quarry_stress_suite,
+		  &quarry_replay_suite);
+
+MODULE_DESCRIPTION("KUnit suites of Quarry");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(QUARRY_KUNIT);

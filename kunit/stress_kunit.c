@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Suite quarry_stress: kthreads on both CPUs allocate and put what they got
+ * into a shared ring of slots; what lay there before was mostly put there by
+ * another CPU, is checked byte by byte, and freed.  Not a benchmark.
+ */
+#include <linux/atomic.h>
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include "helpers.h"
+
+#define NR_SLOTS	512
+#define NR_WORKERS	4	/* two per CPU, so that preemption takes part */
+#define RUN_MS		2000
+
+enum source {
+	FROM_SMALL_CACHE,
+	FROM_LARGE_CACHE,
+	FROM_SIZES,
+	FROM_DATA,
+	FROM_PAGES,
+	NR_SOURCES,
+};
+
+/* Start of each object; the pattern follows. */
+struct object {
+	u32 size;		/* in all */
+	u16 source;
+	u16 worker;
+	u64 tag;
+};
+
+struct shared {
+	struct quarry_heap *heap;
+	struct quarry_cache *small;
+	struct quarry_cache *large;
+	unsigned int sources;		/* bit per source in use */
+	bool with_arenas;
+	bool with_shrink;
+	struct object *slots[NR_SLOTS];	/* by xchg() */
+	atomic_long_t nr_remote;	/* objects freed by another worker */
+};
+
+static size_t random_size(struct rnd_state *rnd)
+{
+	return sizeof(struct object) + quarry_test_below(rnd, 8U << quarry_test_below(rnd, 11));
+}
+
+static void *alloc_from(struct shared *shared, enum source source, struct rnd_state *rnd,
+			u32 *size)
+{
+	unsigned int nr;
+
+	switch (source) {
+	case FROM_SMALL_CACHE:
+		*size = quarry_cache_object_size(shared->small);
+		return quarry_cache_alloc(shared->small, GFP_KERNEL);
+	case FROM_LARGE_CACHE:
+		*size = quarry_cache_object_size(shared->large);
+		return quarry_cache_alloc(shared->large, GFP_KERNEL);
+	case FROM_SIZES:
+		*size = random_size(rnd);
+		return quarry_alloc(shared->heap, *size, GFP_KERNEL);
+	case FROM_DATA:
+		*size = random_size(rnd);
+		return quarry_alloc_data(shared->heap, *size, GFP_KERNEL);
+	default:
+		nr = 1 + quarry_test_below(rnd, 9);
+		*size = nr << PAGE_SHIFT;
+		return quarry_alloc_pages_exact(shared->heap, nr, GFP_KERNEL);
+	}
+}
+
+static enum source random_source(struct shared *shared, struct rnd_state *rnd)
+{
+	enum source source;
+
+	do {
+		source = quarry_test_below(rnd, NR_SOURCES);
+		/* Pages are large: an eighth of their share. */
+		if (source == FROM_PAGES && hweight32(shared->sources) > 1 &&
+		    quarry_test_below(rnd, 8))
+			continue;
+	} while (!(shared->sources & BIT(source)));
+	return source;
+}
+
+static struct object *make_object(struct quarry_test_worker *worker, struct shared *shared)
+{
+	enum source source = random_source(shared, &worker->rnd);
+	struct object *obj;
+	u32 size;
+
+	obj = alloc_from(shared, source, &worker->rnd, &size);
+	if (!obj) {
+		quarry_test_worker_fail(worker, "allocation of this size", size);
+		return NULL;
+	}
+	obj->size = size;
+	obj->source = source;
+	obj->worker = worker->id;
+	obj->tag = prandom_u32_state(&worker->rnd);
+	quarry_test_fill(obj + 1, size - sizeof(*obj), obj->tag);
+	return obj;
+}
+
+static bool object_is_good(const struct object *obj)
+{
+	return obj->size >= sizeof(*obj) && obj->size <= 9 * PAGE_SIZE &&
+	       obj->source < NR_SOURCES && obj->worker < NR_WORKERS &&
+	       quarry_test_check(obj + 1, obj->size - sizeof(*obj), obj->tag);
+}
+
+static void free_object(struct shared *shared, struct object *obj)
+{
+	switch (obj->source) {
+	case FROM_SMALL_CACHE:
+		quarry_cache_free(shared->small, obj);
+		break;
+	case FROM_LARGE_CACHE:
+		quarry_cache_free(shared->large, obj);
+		break;
+	case FROM_PAGES:
+		quarry_free_pages(obj);
+		break;
+	default:
+		quarry_free(obj);
+		break;
+	}
+}
+
+/* A damaged object is not freed: its header may lie. */
+static void check_and_free(struct quarry_test_worker *worker, struct shared *shared,
+			   struct object *obj)
+{
+	if (!object_is_good(obj)) {
+		quarry_test_worker_fail(worker, "damaged object", (unsigned long)obj);
+		return;
+	}
+	if (obj->worker != worker->id)
+		atomic_long_inc(&shared->nr_remote);
+	free_object(shared, obj);
+}
+
+/* An arena per worker, since arenas have one owner; all share the heap. */
+static void use_arena(struct quarry_test_worker *worker, struct quarry_arena *arena)
+{
+	void *pieces[16];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(pieces); i++) {
+		pieces[i] = quarry_arena_alloc(arena, 200 * (i + 1), GFP_KERNEL);
+		if (!pieces[i]) {
+			quarry_test_worker_fail(worker, "arena allocation", i);
+			break;
+		}
+		quarry_test_fill(pieces[i], 200 * (i + 1), worker->id + i);
+	}
+	while (i--) {
+		if (!quarry_test_check(pieces[i], 200 * (i + 1), worker->id + i))
+			quarry_test_worker_fail(worker, "damaged piece of an arena", i);
+	}
+	quarry_arena_reset(arena);
+}
+
+static void stress_worker(struct quarry_test_worker *worker)
+{
+	struct shared *shared = worker->arg;
+	struct quarry_arena *arena = NULL;
+	struct object *obj;
+	unsigned int i;
+
+	if (shared->with_arenas)
+		arena = quarry_arena_create(shared->heap, NULL, GFP_KERNEL);
+	while (!quarry_test_worker_should_stop()) {
+		i = quarry_test_below(&worker->rnd, NR_SLOTS);
+		obj = quarry_test_below(&worker->rnd, 3) ? make_object(worker, shared) : NULL;
+		obj = xchg(&shared->slots[i], obj);
+		if (obj)
+			check_and_free(worker, shared, obj);
+		if (!IS_ERR_OR_NULL(arena) && worker->nr_ops % 64 == 0)
+			use_arena(worker, arena);
+		if (worker->nr_ops++ % 64 == 0)
+			cond_resched();
+	}
+	quarry_arena_destroy(arena);
+}
+
+static void wait_or_shrink(struct shared *shared, unsigned int ms)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+
+	while (time_before(jiffies, end)) {
+		if (shared->with_shrink) {
+			quarry_cache_shrink(shared->small);
+			quarry_heap_trim(shared->heap);
+			quarry_test_stats(shared->heap);
+		}
+		msleep(shared->with_shrink ? 1 : 50);
+	}
+}
+
+static void free_slots(struct kunit *test, struct shared *shared)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SLOTS; i++) {
+		if (!shared->slots[i])
+			continue;
+		if (object_is_good(shared->slots[i]))
+			free_object(shared, shared->slots[i]);
+		else
+			KUNIT_FAIL(test, "slot %u holds a damaged object", i);
+	}
+}
+
+static void stress(struct kunit *test, struct shared *shared, unsigned int ms)
+{
+	struct quarry_test_worker *workers;
+	struct rnd_state rnd;
+	unsigned int i;
+	u64 seed;
+
+	QUARRY_NEEDS_SMP(test);
+	seed = quarry_test_seed(test, &rnd);
+	workers = quarry_test_array(test, NR_WORKERS, sizeof(*workers));
+	shared->heap = quarry_test_heap(test);
+	shared->small = quarry_test_cache(test, shared->heap, 56, 0, 0, NULL);
+	shared->large = quarry_test_cache(test, shared->heap, 2000, 0, QUARRY_DATA, NULL);
+	for (i = 0; i < NR_WORKERS; i++)
+		KUNIT_EXPECT_EQ(test, quarry_test_worker_start(&workers[i], i, quarry_test_cpu(i),
+							       seed, stress_worker, shared), 0);
+	wait_or_shrink(shared, ms);
+	for (i = 0; i < NR_WORKERS; i++) {
+		quarry_test_worker_stop(test, &workers[i]);
+		KUNIT_EXPECT_GT_MSG(test, workers[i].nr_ops, 100UL, "worker %u", i);
+		kunit_info(test, "worker %u on CPU %u: %lu operations\n", i, workers[i].cpu,
+			   workers[i].nr_ops);
+	}
+	free_slots(test, shared);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&shared->nr_remote), 100L);
+	QUARRY_EXPECT_ALLOCATED(test, shared->heap, 0);
+	QUARRY_EXPECT_VERIFIED(test, shared->heap);
+}
+
+static void caches(struct kunit *test)
+{
+	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
+
+	shared->sources = BIT(FROM_SMALL_CACHE) | BIT(FROM_LARGE_CACHE);
+	stress(test, shared, RUN_MS / 2);
+}
+
+static void sizes(struct kunit *test)
+{
+	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
+
+	shared->sources = BIT(FROM_SIZES) | BIT(FROM_DATA);
+	stress(test, shared, RUN_MS / 2);
+}
+
+static void pages(struct kunit *test)
+{
+	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
+
+	shared->sources = BIT(FROM_PAGES);
+	stress(test, shared, RUN_MS / 2);
+}
+
+static void everything(struct kunit *test)
+{
+	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
+
+	shared->sources = BIT(NR_SOURCES) - 1;
+	shared->with_arenas = true;
+	stress(test, shared, RUN_MS);
+}
+
+static void everything_while_shrinking(struct kunit *test)
+{
+	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
+
+	shared->sources = BIT(NR_SOURCES) - 1;
+	shared->with_arenas = true;
+	shared->with_shrink = true;
+	stress(test, shared, RUN_MS);
+}
+
+/* Heaps come and go on both CPUs at once: indexes and extents are recycled. */
+static void heap_worker(struct quarry_test_worker *worker)
+{
+	char name[32];
+	struct quarry_heap_params params = { .name = name, .node = NUMA_NO_NODE };
+	struct quarry_heap *heap;
+	unsigned int i;
+	void *ptrs[40];
+
+	snprintf(name, sizeof(name), "kunit-worker-%u", worker->id);
+	while (!quarry_test_worker_should_stop()) {
+		heap = quarry_heap_create(&params);
+		if (IS_ERR(heap)) {
+			quarry_test_worker_fail(worker, "heap", PTR_ERR(heap));
+			return;
+		}
+		for (i = 0; i < ARRAY_SIZE(ptrs); i++) {
+			ptrs[i] = quarry_alloc(heap, 1 + 333 * i, GFP_KERNEL);
+			if (quarry_heap_of(ptrs[i]) != heap)
+				quarry_test_worker_fail(worker, "heap_of", (unsigned long)ptrs[i]);
+			else
+				quarry_test_fill(ptrs[i], 1 + 333 * i, worker->id + i);
+		}
+		for (i = 0; i < ARRAY_SIZE(ptrs); i++) {
+			if (ptrs[i] && !quarry_test_check(ptrs[i], 1 + 333 * i, worker->id + i))
+				quarry_test_worker_fail(worker, "pattern", i);
+			quarry_free(ptrs[i]);
+		}
+		if (quarry_heap_verify(heap))
+			quarry_test_worker_fail(worker, "verify", worker->nr_ops);
+		quarry_heap_destroy(heap);
+		worker->nr_ops++;
+	}
+}
+
+static void heaps_come_and_go(struct kunit *test)
+{
+	struct quarry_test_worker workers[2];
+	unsigned int i;
+
+	QUARRY_NEEDS_SMP(test);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, quarry_test_worker_start(&workers[i], i, quarry_test_cpu(i),
+							       1, heap_worker, NULL), 0);
+	msleep(RUN_MS / 2);
+	for (i = 0; i < 2; i++) {
+		quarry_test_worker_stop(test, &workers[i]);
+		KUNIT_EXPECT_GT_MSG(test, workers[i].nr_ops, 1UL, "worker %u", i);
+	}
+}
+
+static struct kunit_case stress_cases[] = {
+	KUNIT_CASE(caches),
+	KUNIT_CASE(sizes),
+	KUNIT_CASE(pages),
+	KUNIT_CASE_SLOW(everything),
+	KUNIT_CASE_SLOW(everything_while_shrinking),
+	KUNIT_CASE(heaps_come_and_go),
+	{}
+};
+
+struct kunit_suite quarry_stress_suite = {
+	.name = "quarry_stress",
+	.init = quarry_test_init,
+	.exit = quarry_test_exit,
+	.test_cases = stress_cases,
+};

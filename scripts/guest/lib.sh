@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# What the init scripts of the guest share: busybox sh, sourced as /lib.sh.
+#
+# Every check prints one line on the console and counts. The verdict goes to the
+# second serial port, so that a pass is something the guest said, never the
+# absence of something.
+
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mount -t debugfs debug /sys/kernel/debug
+echo 7 >/proc/sys/kernel/printk # from here on the modules' pr_info is shown
+
+passed=0
+failed=0
+
+step() { printf '\n--- %s\n' "$*"; }
+
+# The brackets keep kunit.py from reading these as results of test cases.
+ok() {
+	passed=$((passed + 1))
+	echo "[ ok ] $*"
+}
+
+fail() {
+	failed=$((failed + 1))
+	echo "[FAIL] $*"
+	echo "FAIL $*" >/dev/ttyS1
+}
+
+# check TEXT COMMAND...: the command succeeds.
+check() {
+	text=$1
+	shift
+	if "$@"; then ok "$text"; else fail "$text"; fi
+}
+
+# refused TEXT COMMAND...: the command fails, and says so on the console.
+refused() {
+	text=$1
+	shift
+	if "$@"; then fail "$text: it was accepted"; else ok "$text"; fi
+}
+
+# mark, since: the kernel log that came after the last mark.
+mark() { dmesg | wc -l >/tmp/mark; }
+since() { dmesg | tail -n "+$(($(cat /tmp/mark) + 1))"; }
+
+# logged TEXT: the kernel log has this text, literally, after the last mark.
+logged() { since | grep -qF -- "$1"; }
+
+# The one line by which quarry.ko says that it gave everything back.
+unloaded_clean() { logged 'quarry: unloaded, 0 pages held'; }
+
+# finish: say the verdict and end the machine.
+finish() {
+	printf '\nguest: %s passed, %s failed\n' "$passed" "$failed"
+	echo "verdict: $passed passed, $failed failed" >/dev/ttyS1
+	sync
+	reboot -f
+}
