@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a person types; `make help` lists it. What is built is in Kbuild.
+
+# DKMS passes KERNELRELEASE for a kernel that is not the running one.
+KERNELRELEASE ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KERNELRELEASE)/build
+KERNEL ?= 6.12
+PREFIX ?= /usr/local
+
+.PHONY: all modules run test shell check install clean help setup kdir
+
+all: modules
+
+modules: kdir
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+clean: kdir
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+kdir:
+	@scripts/check-kdir '$(KDIR)'
+
+install: modules
+	@scripts/install --kdir '$(KDIR)' --from '$(CURDIR)' \
+		--prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+
+setup:
+	@scripts/setup
+
+run:
+	@scripts/run --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)')
+
+shell:
+	@scripts/run --shell --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)')
+
+test:
+	@scripts/run-kunit $(if $(ARCH),--arch '$(ARCH)') $(if $(filter-out 0,$(MODULE)),--module) \
+		$(if $(filter-out 0,$(DEBUG)),--debug) $(if $(filter-out 0,$(KCSAN)),--kcsan) \
+		$(if $(FILTER),--filter '$(FILTER)')
+
+check:
+	@scripts/check
+
+help:
+	@echo 'On this machine (Debian 12, root or sudo; QEMU, no KVM needed):'
+	@echo '  make run [KERNEL=6.12|6.1] [TRACE=file[.gz]]'
+	@echo '                      boot the stock kernel, load Quarry, replay a trace, compare'
+	@echo '  make test           KUnit suites on x86_64, two CPUs'
+	@echo '  make test ARCH=um   the same in User-mode Linux'
+	@echo '  make test MODULE=1  the same from the real modules, loaded and unloaded'
+	@echo '  make test DEBUG=1   modules on a kernel with KASAN, lockdep, kmemleak, UBSAN'
+	@echo '  make test KCSAN=1   modules on a kernel with the data race detector'
+	@echo '                      FILTER=glob picks suites or cases: quarry_buddy.*merge*'
+	@echo '  make shell [KERNEL=6.12|6.1]'
+	@echo '                      a prompt in the stock kernel with the modules loaded'
+	@echo '  make check          style, warnings, sparse, kernel-doc, layering'
+	@echo '  make setup          only install what the above need'
+	@echo
+	@echo 'With kernel headers:'
+	@echo '  make [KDIR=dir]     build the modules here; KDIR=$(KDIR)'
+	@echo '  make install [KDIR=dir] [PREFIX=/usr/local] [DESTDIR=dir]'
+	@echo '                      headers, Module.symvers and modules'
+	@echo '  make clean'
+	@echo
+	@echo 'Kernels and builds are kept in $${QUARRY_CACHE:-$$HOME/.cache/quarry}.'
