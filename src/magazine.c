@@ -116,6 +116,7 @@ void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
 	mags->capacity = min(mags->max_capacity, START_CAPACITY);
 	mags->max_full = clamp_t(size_t, DEPOT_BYTES / (size * mags->max_capacity), 2, 64);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_init);
 
 /* Give the front its own per-CPU area and depots.  Any number of CPUs may try at once. */
 static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
@@ -537,6 +538,7 @@ void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp)
 	obj = try_alloc(mags);
 	return obj ?: alloc_refill(mags, gfp);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_alloc);
 
 /* === Freeing === */
 
@@ -591,6 +593,7 @@ below:
 	atomic_long_inc(&mags->nr_free_below);
 	mags->ops->drain(mags, &obj, 1);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_free);
 
 /* === Draining === */
 
@@ -654,6 +657,7 @@ void quarry_mags_detach(struct quarry_mags *mags)
 	for (node = 0; node < nr_node_ids; node++)
 		detach_depot(&mags->depots[node], list);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_detach);
 
 static void flush_list(struct quarry_mags *mags, struct quarry_magazine *list)
 {
@@ -674,6 +678,7 @@ void quarry_mags_flush(struct quarry_mags *mags)
 	mags->detached = NULL;
 	flush_list(mags, list);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_flush);
 
 void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
 {
@@ -691,6 +696,7 @@ void quarry_mags_fini(struct quarry_mags *mags)
 		free_percpu(mags->front->cpu);
 	kfree(mags->depots);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_fini);
 
 /* === Looking === */
 
@@ -720,6 +726,7 @@ void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_st
 	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
 		stats->nr_alloc += stats->low[i];
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_get_stats);
 
 static unsigned long depot_nr_cached(struct quarry_depot *depot)
 {
@@ -755,3 +762,4 @@ unsigned long quarry_mags_nr_cached(struct quarry_mags *mags)
 		nr += depot_nr_cached(&mags->depots[node]);
 	return nr;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_nr_cached);

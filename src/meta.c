@@ -44,6 +44,7 @@ void quarry_meta_init(struct quarry_meta *meta, int node)
 	raw_spin_lock_init(&meta->lock);
 	meta->node = node;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_meta_init);
 
 static struct page *take_pages(struct quarry_meta *meta, unsigned int order, gfp_t gfp)
 {
@@ -182,3 +183,4 @@ void quarry_meta_fini(struct quarry_meta *meta)
 	meta->pages = NULL;
 	meta->nr_pages = 0;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_meta_fini);
