@@ -21,6 +21,25 @@
 
 /* === Parameters: bytes, with an optional suffix K, M, G === */
 
+static u64 limit, reserve;
+
+static u64 ram_bytes(void)
+{
+	return (u64)totalram_pages() << PAGE_SHIFT;
+}
+
+/* Prints what a parameter may be, after what is wrong with it. */
+static int refuse(const char *name, const char *value, const char *what)
+{
+	if (!strcmp(name, "limit"))
+		pr_err("parameter limit=%s: %s, has to be 0 (none) or 65536 to %llu bytes\n",
+		       value, what, ram_bytes());
+	else
+		pr_err("parameter reserve=%s: %s, has to be 0 to %llu bytes and within limit\n",
+		       value, what, ram_bytes() / 2);
+	return -EINVAL;
+}
+
 static int set_bytes(const char *val, const struct kernel_param *kp)
 {
 	size_t digits = val ? strspn(val, "0123456789") : 0;
@@ -29,14 +48,9 @@ static int set_bytes(const char *val, const struct kernel_param *kp)
 
 	/* memparse() wraps silently; so few digits cannot. */
 	if (!digits || digits > (suffix ? 10 : 18) || (*rest && strcmp(rest, "\n")))
-		goto err;
+		return refuse(kp->name, val ?: "", "not a number of bytes (suffix K, M or G)");
 	*(u64 *)kp->arg = memparse(val, NULL);
 	return 0;
-
-err:
-	pr_err("parameter %s=%s: not a number of bytes (digits, then nothing or K, M, G)\n",
-	       kp->name, val ?: "");
-	return -EINVAL;
 }
 
 static int get_bytes(char *buffer, const struct kernel_param *kp)
@@ -49,34 +63,22 @@ static const struct kernel_param_ops bytes_ops = {
 	.get = get_bytes,
 };
 
-static u64 limit;
 module_param_cb(limit, &bytes_ops, &limit, 0444);
 MODULE_PARM_DESC(limit, "hard limit of the default heap in bytes: 0 (none) or 64K to all memory");
 
-static u64 reserve;
 module_param_cb(reserve, &bytes_ops, &reserve, 0444);
 MODULE_PARM_DESC(reserve, "bytes the default heap takes at load and keeps: 0 to half of memory");
 
-static int check_range(const char *name, u64 value, u64 low, u64 high)
-{
-	if (!value || (value >= low && value <= high))
-		return 0;
-	pr_err("parameter %s=%llu: out of range, has to be 0 or %llu to %llu bytes\n",
-	       name, value, low, high);
-	return -EINVAL;
-}
-
 static int check_params(void)
 {
-	u64 ram = (u64)totalram_pages() << PAGE_SHIFT;
+	char value[24];
 
-	if (check_range("limit", limit, SZ_64K, ram) || check_range("reserve", reserve, 1, ram / 2))
-		return -EINVAL;
-	if (limit && reserve > limit) {
-		pr_err("parameter reserve=%llu: out of range, has to be 0 to limit=%llu bytes\n",
-		       reserve, limit);
-		return -EINVAL;
-	}
+	snprintf(value, sizeof(value), "%llu", limit);
+	if (limit && (limit < SZ_64K || limit > ram_bytes()))
+		return refuse("limit", value, "out of range");
+	snprintf(value, sizeof(value), "%llu", reserve);
+	if (reserve > ram_bytes() / 2 || (limit && reserve > limit))
+		return refuse("reserve", value, "out of range");
 	return 0;
 }
 
