@@ -39,12 +39,13 @@
 #define QUARRY_WARN_ON(cond)	WARN_ON_ONCE(cond)
 
 /*
- * May the kernel's own allocators be called here at all?  Not from NMI, and on
- * PREEMPT_RT, where their locks sleep, not from truly atomic context.
+ * May the kernel's own allocators be called here at all?  Not from NMI; not from
+ * hardirq, as their locks are no raw spinlocks; and on PREEMPT_RT, where those
+ * locks sleep, not from any atomic context.
  */
 static inline bool quarry_may_call_kernel(void)
 {
-	return !in_nmi() && (!IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible());
+	return !in_nmi() && !in_hardirq() && (!IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible());
 }
 
 #endif /* _QUARRY_INTERNAL_H */

@@ -166,6 +166,7 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
  *       memcg accounting or no failure are refused: NULL and one line in the log.
  *
  * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
+ * In hardirq only what the heap already has can be handed out: it does not grow.
  * Return: the object, or NULL if there is no memory or the heap's limit is reached.
  */
 #define quarry_cache_alloc(cache, gfp) quarry_cache_alloc_site(cache, gfp, QUARRY_SITE())

@@ -224,6 +224,7 @@ quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_
  * hand the memory to kfree() or put_page(): free it with quarry_free().
  *
  * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
+ * In hardirq only what the heap already has can be handed out: it does not grow.
  * Return: the memory, or NULL if there is none, the limit is reached or @size is too large.
  */
 #define quarry_alloc(heap, size, gfp) \
