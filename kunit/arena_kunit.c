@@ -229,7 +229,7 @@ static void limit_is_respected(struct kunit *test)
 
 static void limit_of_the_heap(struct kunit *test)
 {
-	struct quarry_heap_params params = { .node = NUMA_NO_NODE, .limit = SZ_256K };
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .limit = SZ_256K };
 	struct quarry_heap *heap = quarry_test_heap_params(test, params);
 	struct quarry_arena *arena = quarry_test_arena(test, heap, NULL);
 	unsigned int nr;

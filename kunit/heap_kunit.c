@@ -46,11 +46,11 @@ static void longest_name_and_reuse(struct kunit *test)
 {
 	struct quarry_heap_params params = {
 		.name = "exactly-31-characters-are-right",
-		.node = NUMA_NO_NODE,
+		QUARRY_HEAP_DEFAULTS,
 	};
 	struct quarry_heap *heap = quarry_test_heap_params(test, params);
 
-	EXPECT_NO_HEAP(test, -EEXIST, .name = params.name, .node = NUMA_NO_NODE);
+	EXPECT_NO_HEAP(test, -EEXIST, .name = params.name, QUARRY_HEAP_DEFAULTS);
 	quarry_test_heap_done(test, heap);
 	heap = quarry_test_heap_params(test, params);
 	quarry_test_heap_done(test, heap);
@@ -374,7 +374,7 @@ static void destroy_reports_what_is_left(struct kunit *test)
 {
 	struct quarry_heap_params params = {
 		.name = quarry_test_name(test),
-		.node = NUMA_NO_NODE,
+		QUARRY_HEAP_DEFAULTS,
 	};
 	struct quarry_heap *heap = quarry_heap_create(&params);
 	struct quarry_cache *cache;

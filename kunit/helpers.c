@@ -167,7 +167,7 @@ struct quarry_heap *quarry_test_heap_params(struct kunit *test, struct quarry_he
 
 struct quarry_heap *quarry_test_heap(struct kunit *test)
 {
-	struct quarry_heap_params params = { .node = NUMA_NO_NODE };
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS };
 
 	return quarry_test_heap_params(test, params);
 }

@@ -8,6 +8,7 @@
 
 kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_pages_suite,
+		  &quarry_reclaim_suite,
 		  &quarry_magazine_suite,
 		  &quarry_slab_suite,
 		  &quarry_sizeclass_suite,

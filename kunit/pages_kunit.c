@@ -248,7 +248,7 @@ static void expect_exact_limit(struct kunit *test, struct quarry_heap *heap, u64
 static void limit_is_exact(struct kunit *test)
 {
 	static const u64 limits[] = { SZ_64K, SZ_1M, SZ_1M + SZ_64K + SZ_4K, 3 * SZ_4M };
-	struct quarry_heap_params params = { .node = NUMA_NO_NODE };
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS };
 	struct quarry_heap *heap;
 	unsigned long half;
 	unsigned int i;
@@ -273,7 +273,7 @@ static void limit_is_exact(struct kunit *test)
 static void reserve_is_kept(struct kunit *test)
 {
 	struct quarry_heap_params params = {
-		.node = NUMA_NO_NODE,
+		QUARRY_HEAP_DEFAULTS,
 		.reserve = SZ_1M + SZ_64K,
 	};
 	struct quarry_heap *heap = quarry_test_heap_params(test, params);
@@ -299,7 +299,7 @@ static void reserve_is_kept(struct kunit *test)
 /* Nothing is taken from the kernel as long as the reserve lasts. */
 static void reserve_serves_first(struct kunit *test)
 {
-	struct quarry_heap_params params = { .node = NUMA_NO_NODE, .reserve = SZ_1M };
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .reserve = SZ_1M };
 	struct quarry_heap *heap = quarry_test_heap_params(test, params);
 	u64 calls = quarry_test_stats(heap).nr_kernel_calls;
 	void *chain = NULL, **page;

@@ -51,7 +51,7 @@ static void slice_is_parsed(struct kunit *test)
 /* No heap of the replay's name is left, and nothing in the default heap. */
 static void expect_nothing_left(struct kunit *test)
 {
-	struct quarry_heap_params params = { .name = HEAP_NAME, .node = NUMA_NO_NODE };
+	struct quarry_heap_params params = { .name = HEAP_NAME, QUARRY_HEAP_DEFAULTS };
 
 	quarry_test_heap_done(test, quarry_test_heap_params(test, params));
 }

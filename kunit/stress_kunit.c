@@ -291,7 +291,7 @@ static void everything_while_shrinking(struct kunit *test)
 static void heap_worker(struct quarry_test_worker *worker)
 {
 	char name[32];
-	struct quarry_heap_params params = { .name = name, .node = NUMA_NO_NODE };
+	struct quarry_heap_params params = { .name = name, QUARRY_HEAP_DEFAULTS };
 	struct quarry_heap *heap;
 	unsigned int i;
 	void *ptrs[40];

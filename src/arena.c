@@ -156,6 +156,8 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	if (ret)
 		return ERR_PTR(ret);
 	kind = params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
+	if (quarry_refuse_flags(gfp))
+		return ERR_PTR(-EINVAL);
 	if (in_nmi())
 		return ERR_PTR(-ENOMEM);
 	chunk = get_chunk(hp, 1, kind, gfp);
@@ -296,7 +298,7 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 			      a->name ?: "(unnamed)", align);
 		return NULL;
 	}
-	if (size > QUARRY_ARENA_MAX_ALLOC || in_nmi())
+	if (size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_flags(gfp) || in_nmi())
 		return NULL;
 	if (head + size > (a->chunk_max << PAGE_SHIFT) / 4)
 		ptr = alloc_alone(a, head, size, gfp);
@@ -318,6 +320,15 @@ void *quarry_arena_memdup_site(struct quarry_arena *arena, const void *src, size
 	return copy;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_memdup_site);
+
+char *quarry_arena_strdup_site(struct quarry_arena *arena, const char *str, gfp_t gfp,
+			       const struct quarry_site *site)
+{
+	if (!str)
+		return NULL;
+	return quarry_arena_memdup_site(arena, str, strlen(str) + 1, 1, gfp, site);
+}
+EXPORT_SYMBOL_GPL(quarry_arena_strdup_site);
 
 /* === All arenas of a heap === */
 

@@ -103,26 +103,42 @@ static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned in
 		return NULL;
 	}
 	quarry_slab_init(slab, sc, &sc->layout, base, order);
+	slab->meta = &sc->pages->meta;
+	slab->desc_size = desc_size;
 	return slab;
 }
 
 /* Before the first object is handed out. */
 static void prepare_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 {
+	void (*ctor)(void *obj);
 	unsigned int i;
 
-	if (sc->ctor)
-		for (i = 0; i < slab->nr_objs; i++)
-			sc->ctor(slab->base + (size_t)i * sc->layout.stride);
+	/* A constructor's module waits for this section before it goes. */
+	rcu_read_lock();
+	ctor = READ_ONCE(sc->ctor);
+	for (i = 0; ctor && i < slab->nr_objs; i++)
+		ctor(slab->base + (size_t)i * sc->layout.stride);
+	rcu_read_unlock();
 	quarry_slab_claim(slab);
 }
 
-/* The slab is on no list. */
+static void free_descriptor(struct rcu_head *rcu)
+{
+	struct quarry_slab *slab = container_of(rcu, struct quarry_slab, rcu);
+
+	quarry_meta_free(slab->meta, slab, slab->desc_size);
+}
+
+/*
+ * The slab is on no list.  Its pages go at once, its descriptor after a grace
+ * period: who looks up a pointer that was freed already may still read it.
+ */
 static void destroy_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 {
 	quarry_slab_unclaim(slab);
 	quarry_pages_free(slab->extent, slab->base, 1UL << slab->order);
-	quarry_meta_free(&sc->pages->meta, slab, quarry_slab_desc_size(&sc->layout));
+	call_rcu(&slab->rcu, free_descriptor);
 }
 
 static void destroy_slabs(struct quarry_slab_cache *sc, struct list_head *list)
@@ -349,20 +365,16 @@ unsigned long quarry_slab_cache_fini(struct quarry_slab_cache *sc)
 		destroy_slabs(sc, &sc->slabs[i]);
 		INIT_LIST_HEAD(&sc->slabs[i]);
 	}
-	quarry_mags_fini(&sc->mags);
 	return live;
 }
 
-/* === Public interface: what the inline paths leave over === */
-
-/* Flags that would have to be honoured are refused, not ignored. */
-static bool refuse_flags(gfp_t gfp)
+void quarry_slab_cache_free(struct quarry_slab_cache *sc)
 {
-	gfp &= QUARRY_GFP_SLOW;
-	if (gfp)
-		quarry_report("gfp flags %pGg are not supported\n", &gfp);
-	return gfp;
+	quarry_mags_fini(&sc->mags);
+	kfree(sc);
 }
+
+/* === Public interface: what the inline paths leave over === */
 
 void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
 			      const struct quarry_site *site)
@@ -370,19 +382,26 @@ void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	void *obj;
 
-	if (refuse_flags(gfp) || in_nmi())
+	if (quarry_refuse_flags(gfp) || in_nmi())
 		return NULL;
-	if (sc->ctor && (gfp & __GFP_ZERO)) {
-		quarry_report("cache %s has a constructor: __GFP_ZERO is not supported\n",
-			      sc->name);
-		return NULL;
-	}
+	if (!cache->zero_size && (gfp & __GFP_ZERO))
+		return quarry_cache_refuse_zero(cache, NULL);
 	obj = quarry_mags_alloc(&sc->mags, gfp);
 	if (obj && want_init_on_alloc(gfp))
 		memset(obj, 0, cache->zero_size);
 	return obj;
 }
 EXPORT_SYMBOL_GPL(quarry_cache_alloc_slow);
+
+void *quarry_cache_refuse_zero(struct quarry_cache *cache, void *obj)
+{
+	quarry_report("cache %s has a constructor: __GFP_ZERO is not supported\n",
+		      to_slab_cache(cache)->name);
+	if (obj)
+		quarry_cache_free(cache, obj);
+	return NULL;
+}
+EXPORT_SYMBOL_GPL(quarry_cache_refuse_zero);
 
 void quarry_cache_free_slow(struct quarry_cache *cache, void *obj)
 {

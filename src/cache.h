@@ -66,9 +66,11 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 			    void (*ctor)(void *obj));
 /*
  * Magazines have been flushed and nobody uses the cache.  Gives all slabs back
- * and returns the number of objects that were still allocated.
+ * and returns the number of objects that were still allocated.  After a grace
+ * period quarry_slab_cache_free() frees the rest.
  */
 unsigned long quarry_slab_cache_fini(struct quarry_slab_cache *sc);
+void quarry_slab_cache_free(struct quarry_slab_cache *sc);
 
 /* Slabs without any object in use go back to the page heap. */
 void quarry_slab_cache_free_empty(struct quarry_slab_cache *sc);

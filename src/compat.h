@@ -9,6 +9,8 @@
 
 #include <linux/mmzone.h>
 #include <linux/overflow.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 
 /* MAX_ORDER was exclusive until it became MAX_PAGE_ORDER. */
 #ifdef MAX_PAGE_ORDER
@@ -19,6 +21,54 @@
 
 #ifndef struct_size_t
 #define struct_size_t(type, member, count) struct_size((type *)NULL, member, count)
+#endif
+
+/*
+ * Shrinkers: allocated by the kernel since 6.7 (QUARRY_HAVE_SHRINKER_ALLOC comes
+ * from a probe in Kbuild), embedded and registered before.
+ */
+typedef unsigned long quarry_shrink_fn(struct shrinker *shrinker, struct shrink_control *sc);
+
+#ifdef QUARRY_HAVE_SHRINKER_ALLOC
+struct quarry_shrinker {
+	struct shrinker *shrinker;
+};
+
+static inline int quarry_shrinker_register(struct quarry_shrinker *s, const char *name,
+					   quarry_shrink_fn *count, quarry_shrink_fn *scan)
+{
+	s->shrinker = shrinker_alloc(0, "%s", name);
+	if (!s->shrinker)
+		return -ENOMEM;
+	s->shrinker->count_objects = count;
+	s->shrinker->scan_objects = scan;
+	s->shrinker->seeks = DEFAULT_SEEKS;
+	shrinker_register(s->shrinker);
+	return 0;
+}
+
+static inline void quarry_shrinker_unregister(struct quarry_shrinker *s)
+{
+	shrinker_free(s->shrinker);
+}
+#else
+struct quarry_shrinker {
+	struct shrinker shrinker;
+};
+
+static inline int quarry_shrinker_register(struct quarry_shrinker *s, const char *name,
+					   quarry_shrink_fn *count, quarry_shrink_fn *scan)
+{
+	s->shrinker.count_objects = count;
+	s->shrinker.scan_objects = scan;
+	s->shrinker.seeks = DEFAULT_SEEKS;
+	return register_shrinker(&s->shrinker, "%s", name);
+}
+
+static inline void quarry_shrinker_unregister(struct quarry_shrinker *s)
+{
+	unregister_shrinker(&s->shrinker);
+}
 #endif
 
 #endif /* _QUARRY_COMPAT_H */

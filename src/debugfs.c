@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, arenas.
+ * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, arenas; the
+ * knobs trim and decay_ms.
  *
  * Each file is one table: a header line, aligned columns, units in the header.
  * The numbers are sums of per-CPU counters and copies taken under short locks;
@@ -10,6 +11,8 @@
  * Locking: heap->mutex while walking the caches.  A file cannot be read any
  * more once quarry_debugfs_remove() has returned.
  */
+#define pr_fmt(fmt) "quarry: " fmt
+
 #include <linux/debugfs.h>
 #include <linux/math64.h>
 #include <linux/module.h>
@@ -47,6 +50,9 @@ static int stats_show(struct seq_file *m, void *unused)
 	ROW(limit, "bytes (0: none)");
 	ROW(reserve, "bytes");
 	ROW(lost, "bytes");
+	ROW(decayed, "bytes");
+	ROW(shrunk, "bytes");
+	ROW(trimmed, "bytes");
 	seq_printf(m, "%-16s %14llu.%llu  percent\n", "fragmentation", frag / 10, frag % 10);
 	ROW(nr_extents, "extents");
 	ROW(nr_extent_allocs, "extents");
@@ -172,7 +178,7 @@ static void show_cache(struct quarry_slab_cache *sc, void *arg)
 	quarry_slab_cache_get_stats(sc, &s);
 	seq_printf(m, "%-24s %-4s %8u %8u %10lu %10lu %10lu %8lu %8u %8u %8lu %8u",
 		   sc->name, sc->kind == QUARRY_KIND_DATA ? "data" : "ptr", sc->size,
-		   sc->layout.stride, s.mags.nr_alloc - s.mags.nr_free, s.nr_objs, s.nr_cached,
+		   sc->layout.stride, quarry_mags_nr_live(&s.mags), s.nr_objs, s.nr_cached,
 		   s.nr_slabs, sc->layout.max_objs, 1U << sc->layout.order, s.nr_pages,
 		   READ_ONCE(sc->mags.capacity));
 	if (sc->site)
@@ -215,6 +221,50 @@ static int arenas_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(arenas);
 
+/* === trim, decay_ms === */
+
+static ssize_t trim_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+{
+	struct quarry_heap_priv *hp = file_inode(file)->i_private;
+	bool yes;
+	int ret = kstrtobool_from_user(buf, len, &yes);
+
+	if (ret || !yes) {
+		pr_err("heap %s: trim takes 1\n", hp->name);
+		return -EINVAL;
+	}
+	quarry_heap_trim(&hp->heap);
+	return len;
+}
+
+static const struct file_operations trim_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = trim_write,
+};
+
+static int decay_get(void *data, u64 *value)
+{
+	struct quarry_heap_priv *hp = data;
+
+	*value = READ_ONCE(hp->reclaim.decay_ms);
+	return 0;
+}
+
+static int decay_set(void *data, u64 value)
+{
+	struct quarry_heap_priv *hp = data;
+	s64 ms = value;
+
+	if (ms < -1 || ms > QUARRY_DECAY_MAX || quarry_reclaim_set_decay(&hp->reclaim, ms)) {
+		pr_err("heap %s: decay_ms has to be -1 (never) or 0 to %d ms\n", hp->name,
+		       QUARRY_DECAY_MAX);
+		return -EINVAL;
+	}
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE_SIGNED(decay_fops, decay_get, decay_set, "%lld\n");
+
 /* === Directories === */
 
 void quarry_debugfs_add(struct quarry_heap_priv *hp)
@@ -226,6 +276,8 @@ void quarry_debugfs_add(struct quarry_heap_priv *hp)
 	debugfs_create_file("buddy", 0444, hp->dir, hp, &buddy_fops);
 	debugfs_create_file("caches", 0444, hp->dir, hp, &caches_fops);
 	debugfs_create_file("arenas", 0444, hp->dir, hp, &arenas_fops);
+	debugfs_create_file("trim", 0200, hp->dir, hp, &trim_fops);
+	debugfs_create_file_unsafe("decay_ms", 0644, hp->dir, hp, &decay_fops);
 }
 
 void quarry_debugfs_remove(struct quarry_heap_priv *hp)

@@ -17,10 +17,17 @@
  * The table has two levels; leaves are added on demand and stay until the
  * module goes, entry 0 is never used (private of most foreign pages is 0).
  *
- * Going back: the entry is cleared, a grace period passes (lookups run with
- * preemption off), then private is cleared and each refcount checked.  A page
- * that is not at 0 has a foreign user, one with hwpoison is broken: those are
- * reported and kept out, the rest of the block goes back page by page.
+ * Going back whole: the entry is cleared, private too, each refcount checked, and
+ * the block freed as the one block it came as.  The descriptors follow a grace
+ * period later, because lookups (with preemption off) may still look at them;
+ * they see pages without an owner.  A page that is not at 0 has a foreign user,
+ * one with hwpoison is broken: those are reported and kept out, the rest goes
+ * back page by page.
+ *
+ * Going back in part: page owner and allocation tags of the kernel describe the
+ * block as a whole, so it is split_page()d once, which raises all refcounts for a
+ * moment; from then on this extent goes back page by page.  Pages that are gone
+ * are ABSENT in the owner array and in use for the buddy, for ever.
  *
  * Locking: extent_table_lock guards the growth of the table; indexes come from
  * an IDA.  Both are used only where the kernel's allocators may be called.
@@ -103,8 +110,6 @@ static void publish(struct quarry_extent *ext)
 
 	for (i = 0; i < ext->nr_pages; i++)
 		set_page_private(page + i, ext->index);
-	/* Only the first page of a block that is not compound is counted. */
-	page_ref_freeze(page, 1);
 	/* Pairs with READ_ONCE() in quarry_extent_find(). */
 	smp_store_release(table_slot(ext->index), ext);
 }
@@ -140,8 +145,15 @@ struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarr
 		goto err_owner;
 	if (grow_table(index, meta_gfp))
 		goto err_index;
+	/*
+	 * Only the first page of a block that is not compound is counted; who
+	 * scans page frames may hold a reference for a moment.
+	 */
+	if (!page_ref_freeze(page, 1))
+		goto err_index;
 
 	ext->pages = pages;
+	ext->meta = meta;
 	ext->base = page_address(page);
 	ext->pfn = page_to_pfn(page);
 	ext->nr_pages = 1U << order;
@@ -168,14 +180,16 @@ err_pages:
 	return NULL;
 }
 
-void quarry_extent_unpublish(struct quarry_extent *ext)
-{
-	WRITE_ONCE(*table_slot(ext->index), NULL);
-}
-
 static bool page_is_clean(const struct quarry_extent *ext, struct page *page)
 {
 	return !page_ref_count(page) && page_private(page) == ext->index && !PageHWPoison(page);
+}
+
+static atomic_long_t nr_pages_lost;
+
+long quarry_pages_lost(void)
+{
+	return atomic_long_read(&nr_pages_lost);
 }
 
 static void report_lost(const struct quarry_extent *ext, struct page *page)
@@ -183,35 +197,82 @@ static void report_lost(const struct quarry_extent *ext, struct page *page)
 	quarry_report("pfn %#lx lost: refcount %d (ours are 0), private %lu (expected %u)%s\n",
 		      page_to_pfn(page), page_ref_count(page), page_private(page), ext->index,
 		      PageHWPoison(page) ? ", hwpoison" : "");
+	atomic_long_inc(&nr_pages_lost);
 }
 
-/* Some pages are not clean: give back the others one by one. */
-static unsigned int put_singly(const struct quarry_extent *ext)
+/* True if the page is ours alone and went back; false if it is lost. */
+static bool put_page_singly(const struct quarry_extent *ext, struct page *page)
 {
-	struct page *page = pfn_to_page(ext->pfn);
-	unsigned int i, lost = 0;
-
-	for (i = 0; i < ext->nr_pages; i++, page++) {
-		if (!page_is_clean(ext, page)) {
-			report_lost(ext, page);
-			lost++;
-			continue;
-		}
-		set_page_private(page, 0);
-		set_page_count(page, 1);
-		__free_page(page);
+	if (!page_is_clean(ext, page)) {
+		report_lost(ext, page);
+		return false;
 	}
-	return lost;
+	set_page_private(page, 0);
+	set_page_count(page, 1);
+	__free_page(page);
+	return true;
 }
 
-static unsigned int put_pages(const struct quarry_extent *ext)
+static bool all_clean(const struct quarry_extent *ext)
 {
 	struct page *page = pfn_to_page(ext->pfn);
 	unsigned int i;
 
 	for (i = 0; i < ext->nr_pages; i++)
 		if (!page_is_clean(ext, page + i))
-			return put_singly(ext);
+			return false;
+	return true;
+}
+
+/*
+ * The kernel's records of the block, kmemleak's among them, become records of
+ * single pages.  split_page() would overwrite a foreign reference, so it is left
+ * out where there is one: then page owner and tags stay those of the block.
+ */
+static void split_extent(struct quarry_extent *ext)
+{
+	struct page *page = pfn_to_page(ext->pfn);
+	unsigned int i;
+
+	if (ext->split)
+		return;
+	if (ext->order && all_clean(ext)) {
+		page_ref_add(page, 1);
+		split_page(page, ext->order);
+		for (i = 0; i < ext->nr_pages; i++)
+			page_ref_sub(page + i, 1);
+	}
+	kmemleak_free(ext->base);
+	for (i = 0; i < ext->nr_pages; i++)
+		kmemleak_alloc(page_address(page + i), PAGE_SIZE, 0, GFP_NOWAIT);
+	ext->split = true;
+}
+
+/* What is left of a split extent; returns how many pages were lost. */
+static unsigned int put_split(const struct quarry_extent *ext)
+{
+	struct page *page = pfn_to_page(ext->pfn);
+	unsigned int i, lost = 0;
+
+	for (i = 0; i < ext->nr_pages; i++, page++) {
+		if (ext->owner[i] == QUARRY_OWNER_ABSENT)
+			continue;
+		kmemleak_free(page_address(page));
+		lost += !put_page_singly(ext, page);
+	}
+	return lost;
+}
+
+static unsigned int put_pages(struct quarry_extent *ext)
+{
+	struct page *page = pfn_to_page(ext->pfn);
+	unsigned int i;
+
+	if (!ext->split && !all_clean(ext))
+		split_extent(ext);
+	if (ext->split)
+		return put_split(ext);
+	kmemleak_free(ext->base);
 	for (i = 0; i < ext->nr_pages; i++)
 		set_page_private(page + i, 0);
 	page_ref_unfreeze(page, 1);
@@ -219,17 +280,60 @@ static unsigned int put_pages(const struct quarry_extent *ext)
 	return 0;
 }
 
-unsigned int quarry_extent_put(struct quarry_extent *ext, struct quarry_meta *meta)
+static void free_descriptors(struct rcu_head *rcu)
+{
+	struct quarry_extent *ext = container_of(rcu, struct quarry_extent, rcu);
+	struct quarry_meta *meta = ext->meta;
+	unsigned int order = ext->order;
+
+	quarry_meta_free(meta, ext->owner, owner_size(order));
+	quarry_meta_free(meta, ext, extent_size(order));
+}
+
+unsigned int quarry_extent_put(struct quarry_extent *ext)
 {
 	unsigned int lost;
 
-	kmemleak_free(ext->base);
+	WRITE_ONCE(*table_slot(ext->index), NULL);
+	quarry_pages_held_add(-(long)(ext->nr_pages - ext->nr_absent));
 	lost = put_pages(ext);
-	quarry_pages_held_add(-(long)ext->nr_pages);
 	ida_free(&extent_ida, ext->index);
-	quarry_meta_free(meta, ext->owner, owner_size(ext->order));
-	quarry_meta_free(meta, ext, extent_size(ext->order));
+	call_rcu(&ext->rcu, free_descriptors);
 	return lost;
+}
+
+unsigned int quarry_extent_put_block(struct quarry_extent *ext, unsigned long offset,
+				     unsigned int order)
+{
+	unsigned long i, end = offset + (1UL << order);
+	unsigned int lost = 0;
+
+	split_extent(ext);
+	for (i = offset; i < end; i++) {
+		struct page *page = pfn_to_page(ext->pfn + i);
+
+		/* Before anyone else can write to private. */
+		WRITE_ONCE(ext->owner[i], QUARRY_OWNER_ABSENT);
+		kmemleak_free(page_address(page));
+		lost += !put_page_singly(ext, page);
+	}
+	quarry_pages_held_add(-(1L << order));
+	return lost;
+}
+
+struct quarry_extent *quarry_extent_next(unsigned int *index)
+{
+	struct quarry_extent *ext;
+
+	/* Pairs with smp_store_release() in grow_table(). */
+	while (*index + 1 < smp_load_acquire(&quarry_extent_table_size)) {
+		++*index;
+		/* Pairs with smp_store_release() in publish(). */
+		ext = READ_ONCE(*table_slot(*index));
+		if (ext)
+			return ext;
+	}
+	return NULL;
 }
 
 void quarry_extent_exit(void)

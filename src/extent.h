@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
+#include <linux/rcupdate.h>
 #include <linux/types.h>
 
 #include <quarry/buddy.h>
@@ -28,9 +29,11 @@ struct quarry_pages;
 #define QUARRY_OWNER_RUN	2UL	/* | nr_pages << 2, on the first page */
 #define QUARRY_OWNER_CHUNK	3UL	/* | struct quarry_arena *, on the first page */
 #define QUARRY_OWNER_MASK	3UL
+#define QUARRY_OWNER_ABSENT	4UL	/* all of the entry: the page went back to the kernel */
 
 struct quarry_extent {
 	struct quarry_pages *pages;	/* the page heap it belongs to; constant */
+	struct quarry_meta *meta;	/* where the descriptors are from; constant */
 	void *base;			/* constant, as the next five */
 	unsigned long pfn;
 	unsigned int nr_pages;
@@ -45,6 +48,9 @@ struct quarry_extent {
 	unsigned long *owner;
 	struct list_head bucket;	/* under pages->lock: by largest free order */
 	struct list_head node_all;	/* under pages->lock: all of the page heap */
+	unsigned int nr_absent;		/* under pages->lock: pages given back early */
+	bool split;			/* under the heap's reclaim mutex: see extent.c */
+	struct rcu_head rcu;
 	unsigned char bucket_order;	/* under pages->lock */
 	unsigned char bucket_fullness;	/* under pages->lock */
 	struct quarry_buddy buddy;	/* under pages->lock; last: flexible */
@@ -83,6 +89,9 @@ static __always_inline struct quarry_extent *quarry_extent_find(const void *addr
 					   [index & (BIT(QUARRY_EXTENT_LEAF_SHIFT) - 1)]);
 	if (unlikely(!ext || pfn - ext->pfn >= ext->nr_pages))
 		return NULL;
+	/* private of a page that went back may be anything, even what it was. */
+	if (unlikely(READ_ONCE(ext->owner[pfn - ext->pfn]) == QUARRY_OWNER_ABSENT))
+		return NULL;
 	return ext;
 }
 
@@ -100,17 +109,29 @@ struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarr
 					gfp_t gfp);
 
 /*
- * First half of giving back: no lookup finds the extent any more once a grace
- * period has passed.
+ * The extent leaves the table, what is left of its pages goes to the kernel, its
+ * descriptors follow a grace period later: rcu_barrier() before the metadata is
+ * torn down.  It is on no list any more.  Pages that were found with a foreign
+ * reference are reported and stay out; returns how many.  No lock held.
  */
-void quarry_extent_unpublish(struct quarry_extent *ext);
+unsigned int quarry_extent_put(struct quarry_extent *ext);
 
 /*
- * Second half, after that grace period: the pages go to the kernel.  Pages that
- * were found with a foreign reference are reported and stay out.  Returns how
- * many were lost.
+ * Give back 2^@order pages in the middle of an extent; the caller has taken them
+ * out of the buddy and holds the heap's reclaim mutex.  Returns how many were
+ * lost, as above.  No spinlock held.
  */
-unsigned int quarry_extent_put(struct quarry_extent *ext, struct quarry_meta *meta);
+unsigned int quarry_extent_put_block(struct quarry_extent *ext, unsigned long offset,
+				     unsigned int order);
+
+/*
+ * The extent of the smallest index above *@index, which moves there; NULL at the
+ * end.  The caller has preemption off.
+ */
+struct quarry_extent *quarry_extent_next(unsigned int *index);
+
+/* Pages lost by all heaps so far. */
+long quarry_pages_lost(void);
 
 void quarry_extent_exit(void);
 

@@ -145,7 +145,7 @@ u64 quarry_heap_trim(struct quarry_heap *heap)
 	mutex_lock(&hp->mutex);
 	drain_heap(hp);
 	mutex_unlock(&hp->mutex);
-	return quarry_pages_trim(&hp->pages);
+	return quarry_reclaim_trim(&hp->reclaim);
 }
 EXPORT_SYMBOL_GPL(quarry_heap_trim);
 
@@ -160,8 +160,13 @@ static bool relieve(struct quarry_pages *pages)
 	drain_heap(hp);
 	WRITE_ONCE(hp->relieved, jiffies);
 	mutex_unlock(&hp->mutex);
-	quarry_pages_trim(pages);
+	quarry_reclaim_trim(&hp->reclaim);
 	return true;
+}
+
+static void notify(struct quarry_pages *pages)
+{
+	quarry_reclaim_notify(&container_of(pages, struct quarry_heap_priv, pages)->reclaim);
 }
 
 static void drain_cache_of_dead(struct quarry_slab_cache *sc, void *arg)
@@ -273,7 +278,9 @@ void quarry_cache_destroy(struct quarry_cache *cache)
 	quarry_mags_flush(&sc->mags);
 	mutex_unlock(&hp->mutex);
 	fini_cache(sc);
-	kfree(sc);
+	/* Whoever frees one of its objects twice may still look at it. */
+	synchronize_rcu();
+	quarry_slab_cache_free(sc);
 }
 EXPORT_SYMBOL_GPL(quarry_cache_destroy);
 
@@ -305,6 +312,8 @@ static int check_heap_params(const struct quarry_heap_params *p)
 		what = "reserve has to be at most half of memory";
 	else if (p->limit && p->reserve > p->limit)
 		what = "reserve has to be at most the limit";
+	else if (p->decay_ms < -1 || p->decay_ms > QUARRY_DECAY_MAX)
+		what = "decay_ms has to be -1 (never) or 0 to 3600000 ms";
 	else if (p->node != NUMA_NO_NODE && (p->node < 0 || p->node >= nr_node_ids ||
 					     !node_online(p->node)))
 		what = "node has to be NUMA_NO_NODE or an online node";
@@ -347,6 +356,8 @@ static void init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_para
 			hp->heap.classes[k][i] = &cold_cache.cache;
 	quarry_pages_init(&hp->pages, params->node, params->limit, params->reserve);
 	hp->pages.relieve = relieve;
+	hp->pages.notify = notify;
+	quarry_reclaim_init(&hp->reclaim, &hp->pages, params->decay_ms);
 	hp->relieved = jiffies - HZ;
 	quarry_runs_init(&hp->runs, &hp->pages);
 	mutex_init(&hp->mutex);
@@ -377,6 +388,7 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 	ret = add_heap(hp);
 	if (ret)
 		goto err_pages;
+	quarry_reclaim_start(&hp->reclaim);
 	quarry_debugfs_add(hp);
 	return &hp->heap;
 
@@ -389,27 +401,33 @@ EXPORT_SYMBOL_GPL(quarry_heap_create_site);
 
 /* === Destroying heaps === */
 
-static void destroy_caches(struct quarry_heap_priv *hp)
+static void fini_caches(struct quarry_heap_priv *hp)
+{
+	struct quarry_slab_cache *sc;
+	unsigned int k, i;
+
+	list_for_each_entry(sc, &hp->caches, node) {
+		quarry_report("heap %s destroyed with cache %s (made in %s, %s:%u)\n", hp->name,
+			      sc->name, sc->site->function, sc->site->file, sc->site->line);
+		fini_cache(sc);
+	}
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (i = 0; i < QUARRY_NR_CLASSES; i++)
+			if (hp->heap.classes[k][i] != &cold_cache.cache)
+				fini_cache(to_slab_cache(hp->heap.classes[k][i]));
+}
+
+static void free_caches(struct quarry_heap_priv *hp)
 {
 	struct quarry_slab_cache *sc, *next;
 	unsigned int k, i;
 
-	list_for_each_entry_safe(sc, next, &hp->caches, node) {
-		quarry_report("heap %s destroyed with cache %s (made in %s, %s:%u)\n", hp->name,
-			      sc->name, sc->site->function, sc->site->file, sc->site->line);
-		list_del(&sc->node);
-		fini_cache(sc);
-		kfree(sc);
-	}
-	for (k = 0; k < QUARRY_NR_KINDS; k++) {
-		for (i = 0; i < QUARRY_NR_CLASSES; i++) {
-			if (hp->heap.classes[k][i] == &cold_cache.cache)
-				continue;
-			sc = to_slab_cache(hp->heap.classes[k][i]);
-			fini_cache(sc);
-			kfree(sc);
-		}
-	}
+	list_for_each_entry_safe(sc, next, &hp->caches, node)
+		quarry_slab_cache_free(sc);
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (i = 0; i < QUARRY_NR_CLASSES; i++)
+			if (hp->heap.classes[k][i] != &cold_cache.cache)
+				quarry_slab_cache_free(to_slab_cache(hp->heap.classes[k][i]));
 }
 
 static void destroy_heap(struct quarry_heap_priv *hp)
@@ -418,15 +436,19 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 
 	quarry_debugfs_remove(hp);
 	remove_heap(hp);
+	quarry_reclaim_stop(&hp->reclaim);
 	quarry_arenas_destroy(hp);
 	mutex_lock(&hp->mutex);
 	drain_heap(hp);
 	mutex_unlock(&hp->mutex);
-	destroy_caches(hp);
+	fini_caches(hp);
 	pages = quarry_runs_nr_live(&hp->runs);
 	if (pages)
 		quarry_report("heap %s (made in %s, %s:%u) destroyed with %lu pages allocated\n",
 			      hp->name, hp->site->function, hp->site->file, hp->site->line, pages);
+	/* Lookups of what was freed before have ended; slab descriptors are back. */
+	rcu_barrier();
+	free_caches(hp);
 	quarry_runs_fini(&hp->runs);
 	quarry_pages_fini(&hp->pages);
 	lost = hp->pages.nr_lost;
@@ -461,7 +483,7 @@ static void add_live_bytes(struct quarry_slab_cache *sc, void *arg)
 	struct quarry_mags_stats stats;
 
 	quarry_mags_get_stats(&sc->mags, &stats);
-	*(u64 *)arg += (u64)(stats.nr_alloc - stats.nr_free) * sc->size;
+	*(u64 *)arg += (u64)quarry_mags_nr_live(&stats) * sc->size;
 }
 
 void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *stats)
@@ -475,13 +497,14 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	quarry_heap_walk_caches(hp, add_live_bytes, &stats->allocated);
 	mutex_unlock(&hp->mutex);
 	/* Chunks of arenas are runs too; what counts is what arenas handed out. */
-	runs = quarry_runs_nr_live(&hp->runs) - atomic_long_read(&hp->arena_pages);
+	runs = quarry_runs_nr_live(&hp->runs);
+	runs -= min_t(unsigned long, runs, atomic_long_read(&hp->arena_pages));
 	stats->allocated += (u64)runs << PAGE_SHIFT;
 	stats->allocated += quarry_arenas_used(hp);
 	cached = quarry_runs_nr_cached(&hp->runs);
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	stats->active = (u64)(pages->nr_used - cached) << PAGE_SHIFT;
+	stats->active = (u64)(pages->nr_used - min(cached, pages->nr_used)) << PAGE_SHIFT;
 	stats->mapped = (u64)pages->nr_mapped << PAGE_SHIFT;
 	stats->mapped_peak = (u64)pages->nr_mapped_peak << PAGE_SHIFT;
 	stats->active_peak = (u64)pages->nr_used_peak << PAGE_SHIFT;
@@ -492,6 +515,9 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	stats->metadata = (u64)READ_ONCE(pages->meta.nr_pages) << PAGE_SHIFT;
 	stats->resident = stats->mapped + stats->metadata;
+	stats->decayed = (u64)READ_ONCE(hp->reclaim.nr_decayed) << PAGE_SHIFT;
+	stats->shrunk = (u64)READ_ONCE(hp->reclaim.nr_shrunk) << PAGE_SHIFT;
+	stats->trimmed = (u64)READ_ONCE(hp->reclaim.nr_trimmed) << PAGE_SHIFT;
 	stats->limit = pages->limit;
 	stats->reserve = pages->reserve;
 }
@@ -566,6 +592,8 @@ static void disown_heap(struct quarry_heap_priv *hp, struct module *mod)
 			      arenas, hp->name);
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, disown_cache, mod);
+	/* A constructor that is running ends before its module goes. */
+	synchronize_rcu();
 	if (within_module((unsigned long)hp->site, mod)) {
 		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n", module_name(mod),
 			      hp->name, hp->site->function, hp->site->file, hp->site->line);
@@ -585,12 +613,13 @@ void quarry_heaps_disown(struct module *mod)
 	mutex_unlock(&heaps_mutex);
 }
 
-int quarry_heap_global_init(u64 limit, u64 reserve)
+int quarry_heap_global_init(u64 limit, u64 reserve, int decay_ms)
 {
 	struct quarry_heap_params params = {
 		.name = "default",
 		.limit = limit,
 		.reserve = reserve,
+		.decay_ms = decay_ms,
 		.node = NUMA_NO_NODE,
 	};
 	struct quarry_heap *heap;
@@ -612,10 +641,11 @@ int quarry_heap_global_init(u64 limit, u64 reserve)
 
 void quarry_heap_global_exit(void)
 {
-	struct quarry_heap_priv *hp = default_heap;
+	struct quarry_heap_priv *hp, *next;
 
 	cpuhp_remove_state_nocalls(hotplug_state);
 	default_heap = NULL;
-	destroy_heap(hp);
-	QUARRY_WARN_ON(!list_empty(&heaps));
+	/* Modules that use us are gone; heaps that they left behind were reported then. */
+	list_for_each_entry_safe(hp, next, &heaps, node)
+		destroy_heap(hp);
 }

@@ -13,6 +13,7 @@
 
 #include "cache.h"
 #include "pages.h"
+#include "reclaim.h"
 #include "run.h"
 
 struct dentry;
@@ -24,6 +25,7 @@ struct quarry_heap_priv {
 	const struct quarry_site *site;		/* under mutex: birthplace */
 	struct quarry_pages pages;
 	struct quarry_runs runs;
+	struct quarry_reclaim reclaim;
 	struct list_head node;			/* under heaps_mutex */
 	struct mutex mutex;			/* the next two; drains of magazines */
 	struct list_head caches;		/* created by users, not size classes */
@@ -40,7 +42,7 @@ static inline struct quarry_heap_priv *to_priv(struct quarry_heap *heap)
 	return container_of(heap, struct quarry_heap_priv, heap);
 }
 
-int quarry_heap_global_init(u64 limit, u64 reserve);
+int quarry_heap_global_init(u64 limit, u64 reserve, int decay_ms);
 void quarry_heap_global_exit(void);
 /* Report what a module leaves behind and forget what points into it. */
 void quarry_heaps_disown(struct module *mod);

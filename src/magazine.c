@@ -749,7 +749,7 @@ unsigned long quarry_mags_nr_cached(struct quarry_mags *mags)
 
 	if (is_cold(mags))
 		return 0;
-	/* A magazine in place may be freed once a grace period has passed. */
+	/* A glance: a magazine may be exchanged and reused while we look. */
 	preempt_disable();
 	for_each_possible_cpu(cpu) {
 		struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);

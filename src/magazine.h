@@ -88,6 +88,14 @@ void quarry_mags_flush(struct quarry_mags *mags);
 void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu);
 
 void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_stats *stats);
+/* Objects in the hands of users.  The counters are read at different moments. */
+static inline unsigned long quarry_mags_nr_live(const struct quarry_mags_stats *stats)
+{
+	long live = stats->nr_alloc - stats->nr_free;
+
+	return live > 0 ? live : 0;
+}
+
 /* Objects in magazines and depots; exact while quiet. */
 unsigned long quarry_mags_nr_cached(struct quarry_mags *mags);
 

@@ -3,7 +3,7 @@
  * Module: parameters, bring-up in the order of the layers, tear-down in
  * reverse.
  *
- *	parameters ─> magazines (cold area) ─> debugfs ─> default heap ─> notifier
+ *	parameters, magazines (cold area), debugfs, shrinker, default heap, notifier
  *
  * Locking: none; load and unload are serialised by the kernel.
  */
@@ -22,6 +22,7 @@
 /* === Parameters: bytes, with an optional suffix K, M, G === */
 
 static u64 limit, reserve;
+static int decay_ms = QUARRY_DECAY_DEFAULT;
 
 static u64 ram_bytes(void)
 {
@@ -68,6 +69,27 @@ MODULE_PARM_DESC(limit, "hard limit of the default heap in bytes: 0 (none) or 64
 
 module_param_cb(reserve, &bytes_ops, &reserve, 0444);
 MODULE_PARM_DESC(reserve, "bytes the default heap takes at load and keeps: 0 to half of memory");
+
+static int set_decay(const char *val, const struct kernel_param *kp)
+{
+	int ms, ret = val ? kstrtoint(val, 10, &ms) : -EINVAL;
+
+	if (!ret && ms >= -1 && ms <= QUARRY_DECAY_MAX) {
+		*(int *)kp->arg = ms;
+		return 0;
+	}
+	pr_err("parameter %s=%s: %s, has to be -1 (never) or 0 to %d ms\n", kp->name, val ?: "",
+	       ret ? "not a number" : "out of range", QUARRY_DECAY_MAX);
+	return -EINVAL;
+}
+
+static const struct kernel_param_ops decay_ops = {
+	.set = set_decay,
+	.get = param_get_int,
+};
+
+module_param_cb(decay_ms, &decay_ops, &decay_ms, 0444);
+MODULE_PARM_DESC(decay_ms, "half-life of idle pages of the default heap: 0 at once, -1 never, to 3600000 ms");
 
 static int check_params(void)
 {
@@ -131,9 +153,12 @@ static int __init quarry_init(void)
 	if (ret)
 		return ret;
 	quarry_debugfs_init();
-	ret = quarry_heap_global_init(limit, reserve);
+	ret = quarry_reclaim_global_init();
 	if (ret)
 		goto err_debugfs;
+	ret = quarry_heap_global_init(limit, reserve, decay_ms);
+	if (ret)
+		goto err_reclaim;
 	ret = watch_modules();
 	if (ret)
 		goto err_heap;
@@ -142,6 +167,8 @@ static int __init quarry_init(void)
 
 err_heap:
 	quarry_heap_global_exit();
+err_reclaim:
+	quarry_reclaim_global_exit();
 err_debugfs:
 	quarry_debugfs_exit();
 	quarry_extent_exit();
@@ -154,11 +181,14 @@ static void __exit quarry_exit(void)
 {
 	unwatch_modules();
 	quarry_heap_global_exit();
+	quarry_reclaim_global_exit();
 	quarry_debugfs_exit();
 	/* Lookups that were under way when the last extent went have ended. */
 	synchronize_rcu();
 	quarry_extent_exit();
 	quarry_mags_global_exit();
+	if (quarry_pages_lost())
+		pr_err("%ld pages with foreign references stay out of use\n", quarry_pages_lost());
 	pr_info("unloaded, %ld pages held\n", quarry_pages_held());
 }
 

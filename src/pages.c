@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Page heap: picks the extent and the block in it, grows on demand within the
- * limit, gives wholly free extents back.
+ * limit, gives free pages back: whole extents, then holes in the emptiest ones.
  *
  * Extents with a free block hang in buckets by the order of their largest free
  * block and by fullness in quarters.  An allocation looks for the fullest
@@ -27,8 +27,9 @@
  * move, or for a bounded batch of them.
  *
  * Invariants (quarry_pages_verify()): an extent is in the bucket that its buddy
- * says, and in none if it is full; nr_mapped = sum over the extents; nr_used =
- * nr_mapped - free units of all buddies, while no growth is under way.
+ * says, and in none if it is full; nr_mapped = sum of the pages that the extents
+ * still have; nr_used = nr_mapped - free units of all buddies; nr_mapped +
+ * nr_booked never exceeds the limit.
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -68,7 +69,8 @@ static void bucket_remove(struct quarry_extent *ext)
 
 static unsigned int fullness(const struct quarry_extent *ext)
 {
-	unsigned int used = ext->nr_pages - quarry_buddy_nr_free_units(&ext->buddy);
+	unsigned int used = ext->nr_pages - ext->nr_absent -
+			    quarry_buddy_nr_free_units(&ext->buddy);
 
 	/* A full extent is in no bucket, so the quotient is below the number of classes. */
 	return used * QUARRY_NR_FULLNESS / ext->nr_pages;
@@ -126,13 +128,14 @@ static void *take_from(struct quarry_extent *ext, unsigned long nr_pages)
 		return NULL;
 	pages->nr_used += nr_pages;
 	pages->nr_used_peak = max(pages->nr_used_peak, pages->nr_used);
+	pages->nr_idle = min(pages->nr_idle, pages->nr_mapped - pages->nr_used);
 	bucket_update(ext);
 	return ext->base + ((unsigned long)offset << PAGE_SHIFT);
 }
 
 static bool extent_is_free(const struct quarry_extent *ext)
 {
-	return quarry_buddy_nr_free_units(&ext->buddy) == ext->nr_pages;
+	return quarry_buddy_nr_free_units(&ext->buddy) == ext->nr_pages - ext->nr_absent;
 }
 
 /* A wholly free extent may serve the other kind from now on. */
@@ -210,9 +213,10 @@ static bool book(struct quarry_pages *pages, unsigned long nr)
 	bool ok;
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	ok = !pages->limit || (u64)(pages->nr_mapped + nr) << PAGE_SHIFT <= pages->limit;
+	ok = !pages->limit ||
+	     (u64)(pages->nr_mapped + pages->nr_booked + nr) << PAGE_SHIFT <= pages->limit;
 	if (ok)
-		pages->nr_mapped += nr;
+		pages->nr_booked += nr;
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	return ok;
 }
@@ -222,7 +226,7 @@ static void unbook(struct quarry_pages *pages, unsigned long nr)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	pages->nr_mapped -= nr;
+	pages->nr_booked -= nr;
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 }
 
@@ -295,6 +299,8 @@ static void *add_extent(struct quarry_pages *pages, struct quarry_extent *ext,
 	raw_spin_lock_irqsave(&pages->lock, flags);
 	list_add_tail(&ext->node_all, &pages->extents);
 	pages->kinds[ext->kind].nr_mapped += ext->nr_pages;
+	pages->nr_booked -= ext->nr_pages;
+	pages->nr_mapped += ext->nr_pages;
 	pages->nr_mapped_peak = max(pages->nr_mapped_peak, pages->nr_mapped);
 	pages->nr_extents++;
 	pages->nr_extent_allocs++;
@@ -365,6 +371,8 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 		bucket_update(ext);
 	}
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	if (!ret && pages->notify)
+		pages->notify(pages);
 	if (ret)
 		quarry_report("%lu pages at %p are not allocated: double free?\n",
 			      nr_pages, addr);
@@ -373,62 +381,180 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 
 /* === Giving back === */
 
-/* Move wholly free extents to @list until what is mapped would fall below @keep pages. */
-static void gather_free(struct quarry_pages *pages, unsigned long keep, struct list_head *list)
+static unsigned long reserve_pages(const struct quarry_pages *pages)
 {
-	struct quarry_extent *ext, *next;
-	unsigned int k, order;
+	return DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE);
+}
+
+/* Free pages that may go without cutting into the reserve. */
+static unsigned long nr_spare(const struct quarry_pages *pages, unsigned long nr_free)
+{
+	unsigned long keep = reserve_pages(pages);
+
+	return pages->nr_mapped > keep ? min(nr_free, pages->nr_mapped - keep) : 0;
+}
+
+unsigned long quarry_pages_nr_idle(struct quarry_pages *pages)
+{
+	/* A glance: what is done about it is decided under the lock. */
+	unsigned long nr_free = READ_ONCE(pages->nr_mapped) - READ_ONCE(pages->nr_used);
+
+	return (long)nr_free < 0 ? 0 : nr_spare(pages, nr_free);
+}
+
+unsigned long quarry_pages_take_idle(struct quarry_pages *pages)
+{
+	unsigned long flags, nr;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	nr = nr_spare(pages, pages->nr_idle);
+	pages->nr_idle = pages->nr_mapped - pages->nr_used;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	return nr;
+}
+
+static void unaccount(struct quarry_pages *pages, const struct quarry_extent *ext,
+		      unsigned long nr_pages)
+{
+	lockdep_assert_held(&pages->lock);
+	pages->nr_mapped -= nr_pages;
+	pages->kinds[ext->kind].nr_mapped -= nr_pages;
+	pages->nr_idle = min(pages->nr_idle, pages->nr_mapped - pages->nr_used);
+}
+
+/* The pages that an extent still has. */
+static unsigned long nr_present(const struct quarry_extent *ext)
+{
+	return ext->nr_pages - ext->nr_absent;
+}
+
+/* A wholly free extent of no more than @most pages, out of all lists; or NULL. */
+static struct quarry_extent *take_free_extent(struct quarry_pages *pages, unsigned long most)
+{
+	struct quarry_extent *ext;
+	unsigned int k, tries;
+	int order;
 
 	lockdep_assert_held(&pages->lock);
-	for (k = 0; k < QUARRY_NR_KINDS; k++) {
-		/* Wholly free extents are in the emptiest class. */
-		for (order = 0; order < QUARRY_NR_ORDERS; order++) {
-			list_for_each_entry_safe(ext, next, &pages->kinds[k].buckets[0][order],
-						 bucket) {
-				if (!extent_is_free(ext) ||
-				    pages->nr_mapped < keep + ext->nr_pages)
-					continue;
-				bucket_remove(ext);
-				list_move(&ext->node_all, list);
-				pages->nr_mapped -= ext->nr_pages;
-				pages->kinds[k].nr_mapped -= ext->nr_pages;
-				pages->nr_extents--;
+	/* They are in the emptiest class; a few looks per bucket, largest first. */
+	for (order = QUARRY_NR_ORDERS - 1; order >= 0; order--) {
+		for (k = 0; k < QUARRY_NR_KINDS; k++) {
+			tries = 0;
+			list_for_each_entry(ext, &pages->kinds[k].buckets[0][order], bucket) {
+				if (extent_is_free(ext) && nr_present(ext) <= most)
+					goto found;
+				if (++tries == BATCH)
+					break;
 			}
 		}
 	}
+	return NULL;
+
+found:
+	bucket_remove(ext);
+	list_del_init(&ext->node_all);
+	unaccount(pages, ext, nr_present(ext));
+	pages->nr_extents--;
+	return ext;
 }
 
-/* Extents on @list are ours alone; waits for lookups, then they go. */
-static u64 put_extents(struct quarry_pages *pages, struct list_head *list)
+/*
+ * An extent to cut a hole into: of the emptiest class the one with the largest
+ * free block; not one that can go as a whole when more is to be released.
+ */
+static struct quarry_extent *find_hole(struct quarry_pages *pages, unsigned long spare)
 {
-	struct quarry_extent *ext, *next;
-	unsigned long lost = 0, flags;
-	u64 bytes = 0;
+	struct quarry_extent *ext;
+	unsigned int f, k, tries;
+	int order;
 
-	if (list_empty(list))
-		return 0;
-	list_for_each_entry(ext, list, node_all)
-		quarry_extent_unpublish(ext);
-	synchronize_rcu();
-	list_for_each_entry_safe(ext, next, list, node_all) {
-		bytes += (u64)ext->nr_pages << PAGE_SHIFT;
-		lost += quarry_extent_put(ext, &pages->meta);
+	lockdep_assert_held(&pages->lock);
+	for (f = 0; f < QUARRY_NR_FULLNESS; f++) {
+		for (order = QUARRY_NR_ORDERS - 1; order >= 0; order--) {
+			for (k = 0; k < QUARRY_NR_KINDS; k++) {
+				tries = 0;
+				list_for_each_entry(ext, &pages->kinds[k].buckets[f][order],
+						    bucket) {
+					if (!extent_is_free(ext) || nr_present(ext) > spare)
+						return ext;
+					if (++tries == BATCH)
+						break;
+				}
+			}
+		}
 	}
+	return NULL;
+}
+
+/* Takes a free block of no more than @most pages out of the buddy for good. */
+static struct quarry_extent *take_free_block(struct quarry_pages *pages, unsigned long most,
+					     unsigned long spare, unsigned long *offset,
+					     unsigned int *order)
+{
+	struct quarry_extent *ext = find_hole(pages, spare);
+	long at;
+
+	if (!ext)
+		return NULL;
+	*order = min_t(unsigned int, ext->bucket_order, ilog2(most));
+	at = quarry_buddy_alloc(&ext->buddy, *order, true);
+	if (QUARRY_WARN_ON(at < 0))
+		return NULL;
+	*offset = at;
+	ext->nr_absent += 1U << *order;
+	unaccount(pages, ext, 1UL << *order);
+	bucket_update(ext);
+	return ext;
+}
+
+static void count_lost(struct quarry_pages *pages, unsigned long lost)
+{
+	unsigned long flags;
+
 	raw_spin_lock_irqsave(&pages->lock, flags);
 	pages->nr_lost += lost;
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	return bytes - ((u64)lost << PAGE_SHIFT);
 }
 
-u64 quarry_pages_trim(struct quarry_pages *pages)
+/* One extent or one block; returns how many pages left the heap. */
+static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_pages)
 {
-	unsigned long flags;
-	LIST_HEAD(list);
+	unsigned long flags, spare, most, offset;
+	struct quarry_extent *ext = NULL;
+	unsigned int order = 0, lost;
+	bool whole;
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	gather_free(pages, DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE), &list);
+	spare = nr_spare(pages, pages->nr_mapped - pages->nr_used);
+	most = min(spare, nr_pages);
+	if (most)
+		ext = take_free_extent(pages, most);
+	whole = ext;
+	if (most && !ext)
+		ext = take_free_block(pages, most, spare, &offset, &order);
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	return put_extents(pages, &list);
+	if (!ext)
+		return 0;
+
+	nr_pages = whole ? nr_present(ext) : 1UL << order;
+	lost = whole ? quarry_extent_put(ext) : quarry_extent_put_block(ext, offset, order);
+	if (lost)
+		count_lost(pages, lost);
+	return nr_pages;
+}
+
+unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_pages)
+{
+	unsigned long done = 0, n;
+
+	while (done < nr_pages) {
+		n = release_step(pages, nr_pages - done);
+		if (!n)
+			break;
+		done += n;
+		cond_resched();
+	}
+	return done;
 }
 
 /* === Setting up, tearing down === */
@@ -477,13 +603,17 @@ int quarry_pages_fill_reserve(struct quarry_pages *pages)
 
 unsigned long quarry_pages_fini(struct quarry_pages *pages)
 {
-	struct quarry_extent *ext;
+	struct quarry_extent *ext, *next;
 	unsigned long in_use = pages->nr_used;
 
-	list_for_each_entry(ext, &pages->extents, node_all)
-		bucket_remove(ext);
-	put_extents(pages, &pages->extents);
-	INIT_LIST_HEAD(&pages->extents);
+	/* Nobody else is left. */
+	list_for_each_entry_safe(ext, next, &pages->extents, node_all) {
+		list_del(&ext->node_all);
+		pages->nr_lost += quarry_extent_put(ext);
+		cond_resched();
+	}
+	/* The descriptors that are still on their way. */
+	rcu_barrier();
 	quarry_meta_fini(&pages->meta);
 	return in_use;
 }
@@ -516,7 +646,7 @@ int quarry_pages_verify(struct quarry_pages *pages)
 		ret = verify_extent(ext);
 		if (ret)
 			break;
-		mapped += ext->nr_pages;
+		mapped += nr_present(ext);
 		nr_free += quarry_buddy_nr_free_units(&ext->buddy);
 		nr++;
 	}
@@ -532,7 +662,7 @@ int quarry_pages_verify(struct quarry_pages *pages)
 
 struct buddy_row {
 	void *base;
-	unsigned int nr_pages, nr_free, index;
+	unsigned int nr_pages, nr_free, nr_absent, index;
 	int node;
 	enum quarry_kind kind;
 	unsigned int free[QUARRY_NR_ORDERS];
@@ -545,6 +675,7 @@ static void copy_row(struct buddy_row *row, const struct quarry_extent *ext)
 	row->base = ext->base;
 	row->nr_pages = ext->nr_pages;
 	row->nr_free = quarry_buddy_nr_free_units(&ext->buddy);
+	row->nr_absent = ext->nr_absent;
 	row->index = ext->index;
 	row->node = ext->node;
 	row->kind = ext->kind;
@@ -556,45 +687,58 @@ static void show_row(struct seq_file *m, const struct buddy_row *row)
 {
 	unsigned int order;
 
-	seq_printf(m, "%6u %4d %-5s %6u %6u", row->index, row->node,
-		   row->kind == QUARRY_KIND_DATA ? "data" : "ptr", row->nr_pages, row->nr_free);
+	seq_printf(m, "%6u %4d %-5s %6u %6u %6u", row->index, row->node,
+		   row->kind == QUARRY_KIND_DATA ? "data" : "ptr", row->nr_pages, row->nr_free,
+		   row->nr_absent);
 	for (order = 0; order < QUARRY_NR_ORDERS; order++)
 		seq_printf(m, " %5u", row->free[order]);
 	seq_putc(m, '\n');
 }
 
-/* Copies rows under the lock in bounded steps; extents that come meanwhile may be missed. */
+/* The next extents of @pages from *@index on, one short lock hold each. */
+static unsigned int copy_rows(struct quarry_pages *pages, unsigned int *index,
+			      struct buddy_row *rows)
+{
+	struct quarry_extent *ext;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	while (n < BATCH) {
+		/* Preemption off: what the table shows stays, though it may be leaving. */
+		preempt_disable();
+		ext = quarry_extent_next(index);
+		if (ext && ext->pages == pages) {
+			raw_spin_lock_irqsave(&pages->lock, flags);
+			if (!list_empty(&ext->node_all))
+				copy_row(&rows[n++], ext);
+			raw_spin_unlock_irqrestore(&pages->lock, flags);
+		}
+		preempt_enable();
+		if (!ext)
+			break;
+	}
+	return n;
+}
+
 int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages)
 {
-	unsigned long shown = 0, pos, flags;
-	struct quarry_extent *ext;
+	unsigned int n, i, order, index = 0;
 	struct buddy_row *rows;
-	unsigned int n, order;
 
 	rows = kmalloc_array(BATCH, sizeof(*rows), GFP_KERNEL);
 	if (!rows)
 		return -ENOMEM;
-	seq_printf(m, "%6s %4s %-5s %6s %6s  free blocks of order", "extent", "node", "kind",
-		   "pages", "free");
-	seq_printf(m, "\n%31s", "");
+	seq_printf(m, "%6s %4s %-5s %6s %6s %6s  free blocks of order", "extent", "node", "kind",
+		   "pages", "free", "absent");
+	seq_printf(m, "\n%38s", "");
 	for (order = 0; order < QUARRY_NR_ORDERS; order++)
 		seq_printf(m, " %5u", order);
 	seq_putc(m, '\n');
 	do {
-		n = 0;
-		pos = 0;
-		raw_spin_lock_irqsave(&pages->lock, flags);
-		list_for_each_entry(ext, &pages->extents, node_all) {
-			if (pos++ < shown)
-				continue;
-			copy_row(&rows[n++], ext);
-			if (n == BATCH)
-				break;
-		}
-		raw_spin_unlock_irqrestore(&pages->lock, flags);
-		shown += n;
-		for (pos = 0; pos < n; pos++)
-			show_row(m, &rows[pos]);
+		n = copy_rows(pages, &index, rows);
+		for (i = 0; i < n; i++)
+			show_row(m, &rows[i]);
+		cond_resched();
 	} while (n == BATCH && !seq_has_overflowed(m));
 	kfree(rows);
 	return 0;

@@ -37,6 +37,8 @@ struct quarry_pages {
 	u64 reserve;				/* bytes; constant */
 	/* Called when growth failed and the caller may sleep: true if a retry may help. */
 	bool (*relieve)(struct quarry_pages *pages);	/* constant */
+	/* Called, in any context but NMI, when pages became free or mapped ones more. */
+	void (*notify)(struct quarry_pages *pages);	/* constant */
 	struct quarry_meta meta;
 	/* everything below under lock */
 	struct list_head extents;		/* all */
@@ -46,8 +48,10 @@ struct quarry_pages {
 		unsigned int filled[QUARRY_NR_FULLNESS];	/* bit per order */
 		unsigned long nr_mapped;
 	} kinds[QUARRY_NR_KINDS];
-	unsigned long nr_mapped;		/* pages, with those being obtained */
+	unsigned long nr_mapped;		/* pages */
+	unsigned long nr_booked;		/* pages that are being obtained */
 	unsigned long nr_mapped_peak;
+	unsigned long nr_idle;			/* fewest free pages since last asked */
 	unsigned long nr_used;			/* pages out of the buddies */
 	unsigned long nr_used_peak;
 	unsigned long nr_lost;			/* pages */
@@ -88,8 +92,20 @@ unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages, unsigned int o
  */
 int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pages);
 
-/* Return wholly free extents beyond the reserve; process context, waits.  Bytes returned. */
-u64 quarry_pages_trim(struct quarry_pages *pages);
+/*
+ * Give up to @nr_pages free pages back to the kernel, but keep the reserve:
+ * extents that are wholly free first, then blocks of extents partly in use, the
+ * emptiest first.  A wholly free extent of more pages stays whole for a larger
+ * request.  The caller holds the heap's reclaim mutex.  Process context, also
+ * from reclaim: allocates and waits for nothing.  Returns how many pages went.
+ */
+unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_pages);
+
+/* Free pages beyond the reserve. */
+unsigned long quarry_pages_nr_idle(struct quarry_pages *pages);
+
+/* Fewest free pages beyond the reserve since the last call: nobody missed them. */
+unsigned long quarry_pages_take_idle(struct quarry_pages *pages);
 
 int quarry_pages_verify(struct quarry_pages *pages);
 int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages);

@@ -11,6 +11,8 @@
 #include <linux/ratelimit.h>
 #include <linux/stdarg.h>
 
+#include <quarry/cache.h>
+
 #include "internal.h"
 
 static atomic_long_t nr_reports;
@@ -42,3 +44,11 @@ void quarry_report_suppress(bool on)
 	WRITE_ONCE(suppressed, on);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_report_suppress);
+
+bool quarry_refuse_flags(gfp_t gfp)
+{
+	gfp &= QUARRY_GFP_SLOW;
+	if (gfp)
+		quarry_report("gfp flags %pGg are not supported\n", &gfp);
+	return gfp;
+}

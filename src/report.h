@@ -15,4 +15,10 @@ __printf(1, 2) void quarry_report(const char *fmt, ...);
 unsigned long quarry_report_count(void);
 void quarry_report_suppress(bool on);
 
+/*
+ * Flags that would have to be honoured are refused, not ignored: true and a
+ * report if @gfp holds one (QUARRY_GFP_SLOW).
+ */
+bool quarry_refuse_flags(gfp_t gfp);
+
 #endif /* _QUARRY_REPORT_H */

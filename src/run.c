@@ -175,7 +175,7 @@ unsigned long quarry_runs_nr_live(struct quarry_runs *runs)
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
 		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++) {
 			quarry_mags_get_stats(&runs->fronts[k][order].mags, &stats);
-			nr += (stats.nr_alloc - stats.nr_free) << order;
+			nr += quarry_mags_nr_live(&stats) << order;
 		}
 	}
 	return nr;

@@ -29,14 +29,7 @@
 
 static bool refuse(size_t size, gfp_t gfp)
 {
-	if (in_nmi())
-		return true;
-	if (gfp & QUARRY_GFP_SLOW) {
-		gfp &= QUARRY_GFP_SLOW;
-		quarry_report("gfp flags %pGg are not supported\n", &gfp);
-		return true;
-	}
-	return size > QUARRY_EXTENT_MAX_SIZE;
+	return size > QUARRY_EXTENT_MAX_SIZE || in_nmi() || quarry_refuse_flags(gfp);
 }
 
 static void *alloc_run(struct quarry_heap_priv *hp, unsigned long nr_pages, gfp_t gfp,
@@ -95,6 +88,7 @@ static const char *what_is(const struct quarry_extent *ext, const void *ptr)
 	}
 }
 
+/* Preemption is off: @ext stays. */
 static void report_bad_free(const void *ptr, const struct quarry_extent *ext, unsigned long caller)
 {
 	if (!ext)
@@ -104,15 +98,27 @@ static void report_bad_free(const void *ptr, const struct quarry_extent *ext, un
 			      quarry_heap_of_extent(ext)->name, what_is(ext, ptr));
 }
 
-/* A run of pages, or not what the caller thinks.  Preemption is off: @ext stays. */
-static void free_other(const void *ptr, struct quarry_extent *ext, unsigned long caller)
+/* A run of pages, or not what the caller thinks. */
+static void free_other(const void *ptr, unsigned long caller)
 {
-	unsigned long nr_pages = ext ? quarry_run_nr_pages(ext, ptr) : 0;
+	struct quarry_extent *ext;
+	unsigned long nr_pages;
 
-	if (nr_pages && PAGE_ALIGNED(ptr) && want_init_on_free())
-		memset((void *)ptr, 0, nr_pages << PAGE_SHIFT);
-	if (!ext || quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr))
+	preempt_disable();
+	ext = quarry_extent_find(ptr);
+	nr_pages = ext && PAGE_ALIGNED(ptr) ? quarry_run_nr_pages(ext, ptr) : 0;
+	if (!nr_pages)
 		report_bad_free(ptr, ext, caller);
+	preempt_enable();
+	if (!nr_pages)
+		return;
+
+	/* A live run keeps its extent; this may take a while. */
+	if (want_init_on_free())
+		memset((void *)ptr, 0, nr_pages << PAGE_SHIFT);
+	if (quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr))
+		quarry_report("%pS frees %p, which someone else freed meanwhile\n",
+			      (void *)caller, ptr);
 }
 
 static __always_inline void free_at(const void *ptr, unsigned long caller)
@@ -126,8 +132,8 @@ static __always_inline void free_at(const void *ptr, unsigned long caller)
 	preempt_disable();
 	slab = quarry_slab_find(ptr);
 	if (unlikely(!slab || quarry_slab_index(slab, &slab->cache->layout, ptr) < 0)) {
-		free_other(ptr, quarry_extent_find(ptr), caller);
 		preempt_enable();
+		free_other(ptr, caller);
 		return;
 	}
 	cache = &slab->cache->cache;

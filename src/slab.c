@@ -10,8 +10,9 @@
  *	| obj 0 | obj 1 | obj 2 | ... | obj n-1 | tail |
  *	  free[] = 1 0 1 ...                      (1: free)
  *
- * The order is the smallest that holds eight objects and wastes no more than
- * 1/16 in the tail; if none up to 5 does, the one that wastes least.
+ * The order is the smallest whose tail is no more than 1/16 and that holds an
+ * object per page or eight in all; if none up to 5 does, the one that wastes
+ * least.
  *
  * Locking: the caller's (cache->lock) for everything that reads or changes the
  * bits; layout and position are constant.

@@ -6,6 +6,7 @@
 #define _QUARRY_SLAB_H
 
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/reciprocal_div.h>
 #include <linux/types.h>
 
@@ -34,7 +35,12 @@ struct quarry_slab {
 	/* under cache->lock */
 	unsigned int nr_free;
 	unsigned int list;			/* which list of the cache it is on */
-	struct list_head node;
+	union {
+		struct list_head node;
+		struct rcu_head rcu;		/* once it is given up */
+	};
+	struct quarry_meta *meta;		/* constant: where the descriptor is from */
+	unsigned int desc_size;			/* constant, bytes */
 	unsigned long free[];			/* bit per object: free */
 };
 

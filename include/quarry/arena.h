@@ -142,7 +142,9 @@ quarry_arena_alloc_site(struct quarry_arena *arena, size_t size, size_t align, g
 
 	might_alloc(gfp);
 	/* size - 1 sends 0 to the slow path; the bound keeps the sum from wrapping. */
-	if (likely(size - 1 < QUARRY_ARENA_MAX_ALLOC && start + size <= arena->end)) {
+	if (likely(size - 1 < QUARRY_ARENA_MAX_ALLOC && start + size <= arena->end &&
+		   align - 1 < PAGE_SIZE && !(align & (align - 1)) &&
+		   !(gfp & QUARRY_GFP_SLOW))) {
 		arena->pos = start + size;
 		if (unlikely(want_init_on_alloc(gfp)))
 			memset((void *)start, 0, size);
@@ -245,21 +247,29 @@ void *quarry_arena_memdup_site(struct quarry_arena *arena, const void *src, size
 	quarry_arena_memdup_site(arena, src, len, QUARRY_ARENA_ALIGN, gfp, QUARRY_SITE())
 
 /**
+ * quarry_arena_strdup_site() - copy a string; use quarry_arena_strdup()
+ * @arena: the arena
+ * @str: the string, or NULL
+ * @gfp: allocation flags
+ * @site: call site
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: the copy or NULL.
+ */
+char *quarry_arena_strdup_site(struct quarry_arena *arena, const char *str, gfp_t gfp,
+			       const struct quarry_site *site);
+
+/**
  * quarry_arena_strdup() - copy a string into an arena, packed to the byte
  * @arena: see quarry_arena_alloc()
- * @str: the string
+ * @str: the string; NULL gives NULL
  * @gfp: see quarry_arena_alloc()
  *
  * Context: As quarry_arena_alloc().
  * Return: the copy or NULL.
  */
-#define quarry_arena_strdup(arena, str, gfp)					\
-({										\
-	const char *_quarry_str = (str);					\
-	(char *)quarry_arena_memdup_site(arena, _quarry_str,			\
-					 strlen(_quarry_str) + 1, 1, gfp,	\
-					 QUARRY_SITE());			\
-})
+#define quarry_arena_strdup(arena, str, gfp) \
+	quarry_arena_strdup_site(arena, str, gfp, QUARRY_SITE())
 
 #ifdef DEFINE_FREE
 DEFINE_FREE(quarry_arena, struct quarry_arena *, quarry_arena_destroy(_T))

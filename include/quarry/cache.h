@@ -124,6 +124,16 @@ void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
 			      const struct quarry_site *site);
 
 /**
+ * quarry_cache_refuse_zero() - what happens to %__GFP_ZERO for a cache with a constructor
+ * @cache: the cache
+ * @obj: the object just taken, which goes back; or NULL
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: NULL, after a report.
+ */
+void *quarry_cache_refuse_zero(struct quarry_cache *cache, void *obj);
+
+/**
  * quarry_cache_free_slow() - what the inline path of quarry_cache_free() leaves over
  * @cache: the cache
  * @obj: the object
@@ -150,8 +160,12 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
 	if (likely(!(gfp & QUARRY_GFP_SLOW))) {
 		obj = quarry_front_pop(&cache->front);
 		if (likely(obj)) {
-			if (unlikely(want_init_on_alloc(gfp)))
+			if (unlikely(want_init_on_alloc(gfp))) {
+				/* Constructed objects cannot be zeroed: refused there. */
+				if ((gfp & __GFP_ZERO) && !cache->zero_size)
+					return quarry_cache_refuse_zero(cache, obj);
 				memset(obj, 0, cache->zero_size);
+			}
 			return obj;
 		}
 	}

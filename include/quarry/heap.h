@@ -40,18 +40,27 @@ struct quarry_heap {
 };
 
 /**
- * struct quarry_heap_params - how to make a heap
+ * struct quarry_heap_params - how to make a heap; start from %QUARRY_HEAP_DEFAULTS
  * @name: 1 to 31 characters, unique; the directory in debugfs; no '/'
  * @limit: hard limit on bytes taken from the backing; 0 for none
  * @reserve: bytes taken at creation and kept until the heap is destroyed
- * @node: NUMA node that extents are preferred from, or %NUMA_NO_NODE
+ * @node: NUMA node that extents are preferred from (0 is node 0), or %NUMA_NO_NODE
+ * @decay_ms: half-life of idle pages in milliseconds: the half of them goes back to
+ *            the kernel in that time; 0 at once, -1 never, at most 3600000
  */
 struct quarry_heap_params {
 	const char *name;
 	u64 limit;
 	u64 reserve;
 	int node;
+	int decay_ms;
 };
+
+/* Half-life of idle pages unless asked otherwise, milliseconds. */
+#define QUARRY_DECAY_DEFAULT	10000
+
+/* First in an initialiser of &struct quarry_heap_params: what zero does not mean. */
+#define QUARRY_HEAP_DEFAULTS	.node = NUMA_NO_NODE, .decay_ms = QUARRY_DECAY_DEFAULT
 
 /**
  * struct quarry_heap_stats - a heap in numbers; all in bytes unless said otherwise
@@ -65,6 +74,9 @@ struct quarry_heap_params {
  * @limit: hard limit on @mapped, 0 for none
  * @reserve: bytes that are never given back
  * @lost: in pages found with a foreign reference when they were to be given back
+ * @decayed: given back to the kernel because nobody missed them
+ * @shrunk: given back under memory pressure
+ * @trimmed: given back on request, or because the limit was hit
  * @nr_extents: extents now (a count)
  * @nr_extent_allocs: extents obtained so far (a count)
  * @nr_kernel_calls: calls to the kernel's page allocator so far (a count)
@@ -80,6 +92,9 @@ struct quarry_heap_stats {
 	u64 limit;
 	u64 reserve;
 	u64 lost;
+	u64 decayed;
+	u64 shrunk;
+	u64 trimmed;
 	u64 nr_extents;
 	u64 nr_extent_allocs;
 	u64 nr_kernel_calls;
@@ -200,7 +215,7 @@ quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_
 
 	might_alloc(gfp);
 	if (likely(size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))) {
-		/* Pairs with smp_store_release() in class_create(). */
+		/* Pairs with cmpxchg() in class_create(). */
 		cache = READ_ONCE(heap->classes[kind][quarry_size_class(size, kind)]);
 		obj = quarry_front_pop(&cache->front);
 		if (likely(obj)) {

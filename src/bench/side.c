@@ -286,7 +286,7 @@ static int quarry_open(struct replay_pass *pass)
 {
 	const struct quarry_heap_params params = {
 		.name = pass->heap_name,
-		.node = NUMA_NO_NODE,
+		QUARRY_HEAP_DEFAULTS,
 	};
 	const struct quarry_trace *trace = pass->trace;
 	struct quarry_heap *heap;

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reclaim: free pages go back to the kernel by decay, by the shrinker and on
+ * request.
+ *
+ * Decay.  Memory that was just freed is likely to be wanted again, memory that
+ * nobody missed for long is not.  Each heap has a half-life: of the pages that
+ * stayed free since the last tick (the low watermark of the free pages, not
+ * those free at this moment, which may be the trough of a wave) the share
+ * 1 - 2^(-elapsed / half-life) goes.  Fractions of pages are carried along as
+ * debt, and an extent that is wholly free waits until the debt covers it, so
+ * that it goes as one block.  jemalloc's decay and Go's scavenger do the like.
+ *
+ *	pages freed ─> notify: a tick is due in half-life / 8
+ *	tick ─> idle pages x share ─> quarry_pages_release()
+ *	        still idle pages left? another tick : none until the next notify
+ *
+ * Shrinker.  One for all heaps.  It may run inside any allocation, also one of
+ * our own worker, so it uses trylock only and allocates nothing; descriptors of
+ * extents follow by call_rcu().
+ *
+ * Locking: reclaims_mutex (list of heaps) > reclaim->mutex (who gives back, one
+ * at a time per heap).  Neither is held while memory is allocated.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/jiffies.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/shrinker.h>
+
+#include "internal.h"
+#include "reclaim.h"
+
+#define TICKS_PER_HALF_LIFE	8
+#define SHORTEST_TICK_MS	10
+#define DEBT_SHIFT		10		/* debt is in 1/1024 pages */
+/* The shrinker gives at least this much per call, so that extents can go whole. */
+#define SHRINK_MIN		BIT(QUARRY_EXTENT_MAX_ORDER)
+
+static DEFINE_MUTEX(reclaims_mutex);
+static LIST_HEAD(reclaims);
+
+/* === Decay === */
+
+/* 2^(-i / 8) in 1/65536, i = 0 .. 7. */
+static const u32 eighths[TICKS_PER_HALF_LIFE] = {
+	65536, 60097, 55109, 50535, 46341, 42495, 38968, 35734,
+};
+
+u64 quarry_decay_amount(u64 nr, u64 elapsed, u64 half_life)
+{
+	/* Whole half-lives are a shift; the rest by eighths, linear in between. */
+	u64 halves = div64_u64(elapsed, half_life), rest = elapsed - halves * half_life;
+	u32 i = div64_u64(rest * TICKS_PER_HALF_LIFE, half_life);
+	u64 part = rest * TICKS_PER_HALF_LIFE - (u64)i * half_life;
+	u32 high = eighths[i], low = i + 1 < TICKS_PER_HALF_LIFE ? eighths[i + 1] : 32768;
+	u64 stay = high - div64_u64((high - low) * part, half_life);
+
+	if (halves >= 16)
+		return nr << DEBT_SHIFT;
+	return ((nr << DEBT_SHIFT) * (65536 - (stay >> halves))) >> 16;
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_decay_amount);
+
+static unsigned long tick_jiffies(int decay_ms)
+{
+	return msecs_to_jiffies(max(decay_ms / TICKS_PER_HALF_LIFE, SHORTEST_TICK_MS));
+}
+
+/* Makes a tick due unless one is, or nothing decays. */
+static void arm(struct quarry_reclaim *r)
+{
+	int decay_ms = READ_ONCE(r->decay_ms);
+
+	if (decay_ms < 0 || test_and_set_bit(0, &r->armed))
+		return;
+	queue_delayed_work(system_unbound_wq, &r->work, decay_ms ? tick_jiffies(decay_ms) : 0);
+}
+
+void quarry_reclaim_notify(struct quarry_reclaim *r)
+{
+	if (!READ_ONCE(r->armed) && quarry_pages_nr_idle(r->pages))
+		arm(r);
+}
+
+static void decay(struct quarry_reclaim *r, unsigned long now)
+{
+	unsigned long idle = quarry_pages_take_idle(r->pages), due;
+	int decay_ms = READ_ONCE(r->decay_ms);
+
+	if (decay_ms < 0)
+		return;
+	if (decay_ms)
+		r->debt += quarry_decay_amount(idle, jiffies_to_msecs(now - r->last_tick),
+					       decay_ms);
+	else
+		r->debt = quarry_pages_nr_idle(r->pages) << DEBT_SHIFT;
+	/* What was taken since is not owed any more. */
+	r->debt = min(r->debt, idle << DEBT_SHIFT);
+	due = quarry_pages_release(r->pages, r->debt >> DEBT_SHIFT);
+	r->debt -= min(r->debt, due << DEBT_SHIFT);
+	r->nr_decayed += due;
+}
+
+static void decay_work(struct work_struct *work)
+{
+	struct quarry_reclaim *r = container_of(to_delayed_work(work), struct quarry_reclaim, work);
+	unsigned long now = jiffies;
+
+	clear_bit(0, &r->armed);
+	mutex_lock(&r->mutex);
+	decay(r, now);
+	r->last_tick = now;
+	mutex_unlock(&r->mutex);
+	quarry_reclaim_notify(r);
+}
+
+int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms)
+{
+	if (decay_ms < -1 || decay_ms > QUARRY_DECAY_MAX)
+		return -EINVAL;
+	WRITE_ONCE(r->decay_ms, decay_ms);
+	/* A tick that is far away comes at once and is followed by nearer ones. */
+	if (decay_ms >= 0)
+		mod_delayed_work(system_unbound_wq, &r->work, 0);
+	return 0;
+}
+
+/* === On request === */
+
+u64 quarry_reclaim_trim(struct quarry_reclaim *r)
+{
+	unsigned long nr;
+
+	mutex_lock(&r->mutex);
+	nr = quarry_pages_release(r->pages, ULONG_MAX);
+	r->nr_trimmed += nr;
+	mutex_unlock(&r->mutex);
+	return (u64)nr << PAGE_SHIFT;
+}
+
+/* === Shrinker === */
+
+static unsigned long count_objects(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct quarry_reclaim *r;
+	unsigned long nr = 0;
+
+	if (!mutex_trylock(&reclaims_mutex))
+		return 0;
+	list_for_each_entry(r, &reclaims, node)
+		nr += quarry_pages_nr_idle(r->pages);
+	mutex_unlock(&reclaims_mutex);
+	return nr ?: SHRINK_EMPTY;
+}
+
+static unsigned long scan_objects(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long want = max(sc->nr_to_scan, SHRINK_MIN), nr = 0, n;
+	struct quarry_reclaim *r;
+
+	if (!mutex_trylock(&reclaims_mutex))
+		return SHRINK_STOP;
+	list_for_each_entry(r, &reclaims, node) {
+		if (nr >= want)
+			break;
+		if (!mutex_trylock(&r->mutex))
+			continue;
+		n = quarry_pages_release(r->pages, want - nr);
+		r->nr_shrunk += n;
+		nr += n;
+		mutex_unlock(&r->mutex);
+	}
+	/* The next call begins with another heap. */
+	if (!list_empty(&reclaims))
+		list_rotate_left(&reclaims);
+	mutex_unlock(&reclaims_mutex);
+	return nr ?: SHRINK_STOP;
+}
+
+static struct quarry_shrinker shrinker;
+
+/* === Setting up, tearing down === */
+
+int quarry_reclaim_global_init(void)
+{
+	return quarry_shrinker_register(&shrinker, "quarry", count_objects, scan_objects);
+}
+
+void quarry_reclaim_global_exit(void)
+{
+	quarry_shrinker_unregister(&shrinker);
+}
+
+void quarry_reclaim_init(struct quarry_reclaim *r, struct quarry_pages *pages, int decay_ms)
+{
+	r->pages = pages;
+	r->decay_ms = decay_ms;
+	r->last_tick = jiffies;
+	mutex_init(&r->mutex);
+	INIT_DELAYED_WORK(&r->work, decay_work);
+	INIT_LIST_HEAD(&r->node);
+	/* No tick before quarry_reclaim_start(). */
+	set_bit(0, &r->armed);
+}
+
+void quarry_reclaim_start(struct quarry_reclaim *r)
+{
+	mutex_lock(&reclaims_mutex);
+	list_add_tail(&r->node, &reclaims);
+	mutex_unlock(&reclaims_mutex);
+	clear_bit(0, &r->armed);
+	quarry_reclaim_notify(r);
+}
+
+void quarry_reclaim_stop(struct quarry_reclaim *r)
+{
+	mutex_lock(&reclaims_mutex);
+	list_del_init(&r->node);
+	mutex_unlock(&reclaims_mutex);
+	/* The work may arm itself once more, but not with this. */
+	WRITE_ONCE(r->decay_ms, -1);
+	cancel_delayed_work_sync(&r->work);
+}

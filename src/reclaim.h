@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Giving pages back: by decay, under memory pressure, on request.
+ */
+#ifndef _QUARRY_RECLAIM_H
+#define _QUARRY_RECLAIM_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "pages.h"
+
+/* Longest half-life, milliseconds; 0 is at once, -1 never. */
+#define QUARRY_DECAY_MAX	3600000
+
+struct quarry_reclaim {
+	struct quarry_pages *pages;		/* constant */
+	struct mutex mutex;			/* whoever gives pages back */
+	struct delayed_work work;
+	unsigned long armed;			/* bit 0: a tick is due */
+	int decay_ms;				/* half-life; read and written whole */
+	unsigned long last_tick;		/* jiffies; under mutex */
+	unsigned long debt;			/* 1/1024 pages to go; under mutex */
+	struct list_head node;			/* under the list's mutex in reclaim.c */
+	/* pages given back so far, by reason; under mutex */
+	unsigned long nr_decayed, nr_shrunk, nr_trimmed;
+};
+
+int quarry_reclaim_global_init(void);
+void quarry_reclaim_global_exit(void);
+
+void quarry_reclaim_init(struct quarry_reclaim *r, struct quarry_pages *pages, int decay_ms);
+/* From here on decay and the shrinker see the heap, until quarry_reclaim_stop(). */
+void quarry_reclaim_start(struct quarry_reclaim *r);
+void quarry_reclaim_stop(struct quarry_reclaim *r);
+
+/* Pages became free: let them decay.  Any context but NMI. */
+void quarry_reclaim_notify(struct quarry_reclaim *r);
+
+/* Everything beyond the reserve.  Process context.  Bytes given back. */
+u64 quarry_reclaim_trim(struct quarry_reclaim *r);
+
+/* -EINVAL if out of range. */
+int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms);
+
+/*
+ * How much of @nr pages, in 1/1024 pages, goes in @elapsed ms with a half-life of
+ * @half_life ms (> 0).
+ */
+u64 quarry_decay_amount(u64 nr, u64 elapsed, u64 half_life);
+
+#endif /* _QUARRY_RECLAIM_H */
