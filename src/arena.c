@@ -37,6 +37,7 @@
 #include <linux/string.h>
 
 #include "arena.h"
+#include "fault.h"
 #include "internal.h"
 
 #define DEFAULT_CHUNK_MAX	SZ_64K
@@ -58,8 +59,11 @@ static unsigned long *chunk_owner(struct quarry_extent *ext, const struct quarry
 static struct quarry_chunk *get_chunk(struct quarry_heap_priv *hp, unsigned long nr_pages,
 				      enum quarry_kind kind, gfp_t gfp)
 {
-	struct quarry_chunk *chunk = quarry_run_alloc(&hp->runs, nr_pages, kind, gfp);
+	struct quarry_chunk *chunk;
 
+	if (quarry_fault(QUARRY_FAULT_CHUNK, nr_pages << PAGE_SHIFT))
+		return NULL;
+	chunk = quarry_run_alloc(&hp->runs, nr_pages, kind, gfp);
 	if (!chunk)
 		return NULL;
 	chunk->nr_pages = nr_pages;
@@ -216,9 +220,12 @@ void quarry_arena_reset(struct quarry_arena *arena)
 }
 EXPORT_SYMBOL_GPL(quarry_arena_reset);
 
+/* By others than the owner this may be read between two stores; keep it sane. */
 static u64 used_bytes(const struct quarry_arena_priv *a)
 {
-	return READ_ONCE(a->used_before) + READ_ONCE(a->arena.pos) - READ_ONCE(a->start);
+	u64 used = READ_ONCE(a->used_before) + READ_ONCE(a->arena.pos) - READ_ONCE(a->start);
+
+	return min(used, READ_ONCE(a->held));
 }
 
 static void read_stats(const struct quarry_arena_priv *a, struct quarry_arena_stats *stats)

@@ -108,19 +108,26 @@ static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned in
 	return slab;
 }
 
-/* Before the first object is handed out. */
-static void prepare_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
+/* Before the first object is handed out; false if there is no constructor any more. */
+static bool prepare_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 {
 	void (*ctor)(void *obj);
 	unsigned int i;
+	bool dead;
 
 	/* A constructor's module waits for this section before it goes. */
 	rcu_read_lock();
 	ctor = READ_ONCE(sc->ctor);
+	/* Pairs with smp_wmb() in disown_cache(). */
+	smp_rmb();
+	dead = READ_ONCE(sc->dead);
 	for (i = 0; ctor && i < slab->nr_objs; i++)
 		ctor(slab->base + (size_t)i * sc->layout.stride);
 	rcu_read_unlock();
+	if (dead)
+		return false;
 	quarry_slab_claim(slab);
+	return true;
 }
 
 static void free_descriptor(struct rcu_head *rcu)
@@ -208,9 +215,13 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 	slab = create_slab(sc, sc->layout.order, gfp, layer);
 	if (!slab && sc->layout.min_order < sc->layout.order)
 		slab = create_slab(sc, sc->layout.min_order, gfp, layer);
+	/* Others may have freed some meanwhile, or a drain for our sake. */
 	if (!slab)
+		return refill_from_slabs(sc, objs, nr);
+	if (!prepare_slab(sc, slab)) {
+		destroy_slab(sc, slab);
 		return 0;
-	prepare_slab(sc, slab);
+	}
 	got = quarry_slab_take(slab, &sc->layout, objs, nr);
 	raw_spin_lock_irqsave(&sc->lock, flags);
 	account_slab(sc, slab, 1);

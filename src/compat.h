@@ -7,6 +7,11 @@
 #ifndef _QUARRY_COMPAT_H
 #define _QUARRY_COMPAT_H
 
+/* Lookups compare addresses with the direct map's bounds: tried on these only. */
+#if !defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#error "Quarry runs on x86_64 and User-mode Linux"
+#endif
+
 #include <linux/mmzone.h>
 #include <linux/overflow.h>
 #include <linux/shrinker.h>
@@ -17,6 +22,13 @@
 #define QUARRY_KERNEL_MAX_ORDER	MAX_PAGE_ORDER
 #else
 #define QUARRY_KERNEL_MAX_ORDER	(MAX_ORDER - 1)
+#endif
+
+/* A flag of its own until 6.3, since then part of __GFP_HIGH. */
+#ifdef __GFP_ATOMIC
+#define QUARRY_GFP_ATOMIC	__GFP_ATOMIC
+#else
+#define QUARRY_GFP_ATOMIC	0
 #endif
 
 #ifndef struct_size_t

@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "arena.h"
+#include "fault.h"
 #include "heap.h"
 #include "internal.h"
 
@@ -288,6 +289,7 @@ void quarry_debugfs_remove(struct quarry_heap_priv *hp)
 void quarry_debugfs_init(void)
 {
 	root = debugfs_create_dir("quarry", NULL);
+	quarry_fault_debugfs_add(root);
 }
 
 void quarry_debugfs_exit(void)

@@ -25,8 +25,8 @@
  * back page by page.
  *
  * Going back in part: page owner and allocation tags of the kernel describe the
- * block as a whole, so it is split_page()d once, which raises all refcounts for a
- * moment; from then on this extent goes back page by page.  Pages that are gone
+ * block as a whole, so it is split_page()d once, which raises all refcounts to 1
+ * for a moment; from then on this extent goes back page by page.  Pages that are gone
  * are ABSENT in the owner array and in use for the buddy, for ever.
  *
  * Locking: extent_table_lock guards the growth of the table; indexes come from
@@ -40,16 +40,19 @@
 #include <linux/idr.h>
 #include <linux/kmemleak.h>
 #include <linux/log2.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/page_ref.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
 #include "extent.h"
+#include "fault.h"
 #include "internal.h"
 
 #define LEAF_SIZE	BIT(QUARRY_EXTENT_LEAF_SHIFT)
 #define NR_LEAVES	1024		/* 512 k extents: 2 TiB of 4 MiB each */
+#define FREEZE_TRIES	1000
 
 struct quarry_extent **quarry_extent_table[NR_LEAVES];
 unsigned int quarry_extent_table_size;	/* indexes below it have a leaf */
@@ -120,6 +123,22 @@ static void *buddy_state(struct quarry_extent *ext, unsigned int order)
 	return (void *)ext + ALIGN(extent_struct_size(order), sizeof(long));
 }
 
+/*
+ * Only the first page of a block that is not compound is counted.  Who scans page
+ * frames may hold a reference, but not for long.
+ */
+static bool freeze_block(struct page *page)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < FREEZE_TRIES; tries++) {
+		if (page_ref_freeze(page, 1))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
 struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarry_meta *meta,
 					unsigned int order, int node, enum quarry_kind kind,
 					gfp_t gfp)
@@ -129,7 +148,7 @@ struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarr
 	struct page *page;
 	int index;
 
-	if (!quarry_may_call_kernel())
+	if (!quarry_may_call_kernel() || quarry_fault(QUARRY_FAULT_EXTENT, PAGE_SIZE << order))
 		return NULL;
 	page = alloc_pages_node(node, gfp, order);
 	if (!page)
@@ -143,13 +162,9 @@ struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarr
 	index = ida_alloc_range(&extent_ida, 1, NR_LEAVES * LEAF_SIZE - 1, meta_gfp);
 	if (index < 0)
 		goto err_owner;
-	if (grow_table(index, meta_gfp))
+	if (quarry_fault(QUARRY_FAULT_EXTENT, PAGE_SIZE << order) || grow_table(index, meta_gfp))
 		goto err_index;
-	/*
-	 * Only the first page of a block that is not compound is counted; who
-	 * scans page frames may hold a reference for a moment.
-	 */
-	if (!page_ref_freeze(page, 1))
+	if (!freeze_block(page))
 		goto err_index;
 
 	ext->pages = pages;
@@ -239,8 +254,14 @@ static void split_extent(struct quarry_extent *ext)
 	if (ext->order && all_clean(ext)) {
 		page_ref_add(page, 1);
 		split_page(page, ext->order);
+		/*
+		 * Who scans page frames may get a reference while the count is 1
+		 * and has to drop it before the page is frozen again, or that
+		 * drop would free it.
+		 */
 		for (i = 0; i < ext->nr_pages; i++)
-			page_ref_sub(page + i, 1);
+			while (!page_ref_freeze(page + i, 1))
+				cond_resched();
 	}
 	kmemleak_free(ext->base);
 	for (i = 0; i < ext->nr_pages; i++)
@@ -321,25 +342,60 @@ unsigned int quarry_extent_put_block(struct quarry_extent *ext, unsigned long of
 	return lost;
 }
 
-struct quarry_extent *quarry_extent_next(unsigned int *index)
+unsigned int quarry_extent_nr_indexes(void)
 {
-	struct quarry_extent *ext;
-
 	/* Pairs with smp_store_release() in grow_table(). */
-	while (*index + 1 < smp_load_acquire(&quarry_extent_table_size)) {
-		++*index;
-		/* Pairs with smp_store_release() in publish(). */
-		ext = READ_ONCE(*table_slot(*index));
-		if (ext)
-			return ext;
+	return smp_load_acquire(&quarry_extent_table_size);
+}
+
+struct quarry_extent *quarry_extent_at(unsigned int index)
+{
+	/* Pairs with smp_store_release() in publish(). */
+	return READ_ONCE(*table_slot(index));
+}
+
+/* === Memory that wants to leave the machine === */
+
+static bool range_is_used(unsigned long pfn, unsigned long nr_pages)
+{
+	unsigned int i, nr = quarry_extent_nr_indexes();
+	struct quarry_extent *ext;
+	bool used = false;
+
+	for (i = 1; i < nr && !used; i++) {
+		preempt_disable();
+		ext = quarry_extent_at(i);
+		used = ext && ext->pfn < pfn + nr_pages && pfn < ext->pfn + ext->nr_pages;
+		preempt_enable();
 	}
-	return NULL;
+	return used;
+}
+
+/*
+ * Frozen pages look like free ones to the kernel's isolation, which would try to
+ * take them for ever.  So say no before it begins.
+ */
+static int memory_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct memory_notify *range = data;
+
+	if (event == MEM_GOING_OFFLINE && range_is_used(range->start_pfn, range->nr_pages))
+		return notifier_from_errno(-EBUSY);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block memory_nb = { .notifier_call = memory_event };
+
+int quarry_extent_init(void)
+{
+	return register_memory_notifier(&memory_nb);
 }
 
 void quarry_extent_exit(void)
 {
 	unsigned int i;
 
+	unregister_memory_notifier(&memory_nb);
 	for (i = 0; i < NR_LEAVES; i++)
 		kfree(quarry_extent_table[i]);
 	ida_destroy(&extent_ida);

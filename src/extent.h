@@ -124,15 +124,14 @@ unsigned int quarry_extent_put(struct quarry_extent *ext);
 unsigned int quarry_extent_put_block(struct quarry_extent *ext, unsigned long offset,
 				     unsigned int order);
 
-/*
- * The extent of the smallest index above *@index, which moves there; NULL at the
- * end.  The caller has preemption off.
- */
-struct quarry_extent *quarry_extent_next(unsigned int *index);
+/* The extent of an index below quarry_extent_nr_indexes(), or NULL; preemption off. */
+unsigned int quarry_extent_nr_indexes(void);
+struct quarry_extent *quarry_extent_at(unsigned int index);
 
 /* Pages lost by all heaps so far. */
 long quarry_pages_lost(void);
 
+int quarry_extent_init(void);
 void quarry_extent_exit(void);
 
 #endif /* _QUARRY_EXTENT_H */

@@ -32,6 +32,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "fault.h"
 #include "heap.h"
 #include "internal.h"
 #include "sizeclass.h"
@@ -60,7 +61,7 @@ static struct quarry_cache *class_create(struct quarry_heap_priv *hp, enum quarr
 	char name[QUARRY_NAME_SIZE];
 
 	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH;
-	if (!quarry_may_call_kernel())
+	if (!quarry_may_call_kernel() || quarry_fault(QUARRY_FAULT_CACHE, sizeof(*sc)))
 		return NULL;
 	sc = kzalloc_node(sizeof(*sc), gfp | __GFP_NOWARN, hp->pages.node);
 	if (!sc)
@@ -116,6 +117,7 @@ static void flush_cache(struct quarry_slab_cache *sc, void *unused)
 {
 	quarry_mags_flush(&sc->mags);
 	quarry_slab_cache_free_empty(sc);
+	cond_resched();
 }
 
 static void walk_run_fronts(struct quarry_heap_priv *hp, void (*fn)(struct quarry_mags *mags))
@@ -157,8 +159,11 @@ static bool relieve(struct quarry_pages *pages)
 	if (time_before(jiffies, READ_ONCE(hp->relieved) + HZ / 10))
 		return false;
 	mutex_lock(&hp->mutex);
-	drain_heap(hp);
-	WRITE_ONCE(hp->relieved, jiffies);
+	/* Whoever waited for another one's drain has what that one freed. */
+	if (!time_before(jiffies, hp->relieved + HZ / 10)) {
+		drain_heap(hp);
+		WRITE_ONCE(hp->relieved, jiffies);
+	}
 	mutex_unlock(&hp->mutex);
 	quarry_reclaim_trim(&hp->reclaim);
 	return true;
@@ -234,6 +239,8 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
 	ret = check_cache_params(name, size, align, flags, ctor);
 	if (ret)
 		return ERR_PTR(ret);
+	if (quarry_fault(QUARRY_FAULT_CACHE, sizeof(*sc)))
+		return ERR_PTR(-ENOMEM);
 	sc = kzalloc_node(sizeof(*sc), GFP_KERNEL, hp->pages.node);
 	if (!sc)
 		return ERR_PTR(-ENOMEM);
@@ -304,14 +311,15 @@ static int check_heap_params(const struct quarry_heap_params *p)
 	const char *what = NULL;
 	u64 ram = (u64)totalram_pages() << PAGE_SHIFT;
 
-	if (!p->name || !*p->name || strlen(p->name) >= QUARRY_NAME_SIZE || strchr(p->name, '/'))
-		what = "name has to be 1 to 31 characters without '/'";
+	if (!p->name || !*p->name || strlen(p->name) >= QUARRY_NAME_SIZE || strchr(p->name, '/') ||
+	    !strcmp(p->name, "fault"))
+		what = "name has to be 1 to 31 characters without '/', and not fault";
 	else if (p->limit && p->limit < SZ_64K)
 		what = "limit has to be 0 (none) or at least 65536 bytes";
 	else if (p->reserve > ram / 2)
 		what = "reserve has to be at most half of memory";
-	else if (p->limit && p->reserve > p->limit)
-		what = "reserve has to be at most the limit";
+	else if (p->limit && PAGE_ALIGN(p->reserve) > p->limit)
+		what = "reserve, in whole pages, has to be at most the limit";
 	else if (p->decay_ms < -1 || p->decay_ms > QUARRY_DECAY_MAX)
 		what = "decay_ms has to be -1 (never) or 0 to 3600000 ms";
 	else if (p->node != NUMA_NO_NODE && (p->node < 0 || p->node >= nr_node_ids ||
@@ -376,6 +384,8 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 	ret = check_heap_params(params);
 	if (ret)
 		return ERR_PTR(ret);
+	if (quarry_fault(QUARRY_FAULT_HEAP, sizeof(*hp)))
+		return ERR_PTR(-ENOMEM);
 	hp = kzalloc(sizeof(*hp), GFP_KERNEL);
 	if (!hp)
 		return ERR_PTR(-ENOMEM);
@@ -393,6 +403,8 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 	return &hp->heap;
 
 err_pages:
+	quarry_pages_put_all(&hp->pages);
+	rcu_barrier();
 	quarry_pages_fini(&hp->pages);
 	kfree(hp);
 	return ERR_PTR(ret);
@@ -446,7 +458,8 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	if (pages)
 		quarry_report("heap %s (made in %s, %s:%u) destroyed with %lu pages allocated\n",
 			      hp->name, hp->site->function, hp->site->file, hp->site->line, pages);
-	/* Lookups of what was freed before have ended; slab descriptors are back. */
+	quarry_pages_put_all(&hp->pages);
+	/* Lookups of what was freed before have ended; descriptors are back. */
 	rcu_barrier();
 	free_caches(hp);
 	quarry_runs_fini(&hp->runs);
@@ -574,7 +587,9 @@ static void disown_cache(struct quarry_slab_cache *sc, void *arg)
 		quarry_report("cache %s: its constructor goes with module %s, no new slabs\n",
 			      sc->name, module_name(mod));
 		WRITE_ONCE(sc->dead, true);
-		sc->ctor = NULL;
+		/* Pairs with smp_rmb() in prepare_slab(): who sees none sees dead. */
+		smp_wmb();
+		WRITE_ONCE(sc->ctor, NULL);
 	}
 	if (!within_module((unsigned long)sc->site, mod))
 		return;
@@ -595,8 +610,8 @@ static void disown_heap(struct quarry_heap_priv *hp, struct module *mod)
 	/* A constructor that is running ends before its module goes. */
 	synchronize_rcu();
 	if (within_module((unsigned long)hp->site, mod)) {
-		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n", module_name(mod),
-			      hp->name, hp->site->function, hp->site->file, hp->site->line);
+		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n",
+			      module_name(mod), hp->name, hp->site->function, hp->site->file, hp->site->line);
 		hp->site = &quarry_gone_site;
 		hp->owner = NULL;
 	}

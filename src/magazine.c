@@ -42,10 +42,12 @@
 #include <linux/minmax.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/topology.h>
 
+#include "fault.h"
 #include "internal.h"
 #include "magazine.h"
 
@@ -126,10 +128,13 @@ static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 	int node;
 
 	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS;
-	if (!quarry_may_call_kernel())
+	/* Not out of the reserves of who is about to free memory. */
+	if (!quarry_may_call_kernel() || (current->flags & PF_MEMALLOC))
 		return false;
 
 	if (!READ_ONCE(mags->depots)) {
+		if (quarry_fault(QUARRY_FAULT_FRONT, nr_node_ids * sizeof(*depots)))
+			return false;
 		depots = kcalloc(nr_node_ids, sizeof(*depots), gfp | __GFP_NOWARN);
 		if (!depots)
 			return false;
@@ -139,6 +144,8 @@ static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 		if (cmpxchg(&mags->depots, NULL, depots))
 			kfree(depots);
 	}
+	if (quarry_fault(QUARRY_FAULT_FRONT, num_possible_cpus() * sizeof(*area)))
+		return false;
 	area = alloc_percpu_gfp(struct quarry_cpu, gfp | __GFP_NOWARN);
 	if (!area)
 		return false;
@@ -266,6 +273,8 @@ static struct quarry_magazine *get_empty(struct quarry_mags *mags, gfp_t gfp)
 		return mag;
 	if (mag)
 		free_magazine(mags, mag);
+	if (quarry_fault(QUARRY_FAULT_MAGAZINE, magazine_size(capacity)))
+		return NULL;
 	mag = quarry_meta_alloc(mags->meta, magazine_size(capacity), gfp | __GFP_NOWARN);
 	if (mag)
 		mag->capacity = capacity;
@@ -565,7 +574,7 @@ static bool try_free(struct quarry_mags *mags, void *obj, struct quarry_magazine
 /* A new empty magazine for the depot, so that the next try finds one. */
 static bool stock_empty(struct quarry_mags *mags)
 {
-	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT);
+	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
 	struct quarry_depot *depot = local_depot(mags);
 	unsigned long flags;
 
@@ -664,6 +673,7 @@ static void flush_list(struct quarry_mags *mags, struct quarry_magazine *list)
 	struct quarry_magazine *next;
 
 	for (; list; list = next) {
+		cond_resched();
 		next = list->next;
 		if (list->count)
 			mags->ops->drain(mags, list->objs, list->count);
@@ -741,6 +751,12 @@ static unsigned long depot_nr_cached(struct quarry_depot *depot)
 	return nr;
 }
 
+/* Objects in a magazine that is not ours and may be something else by now. */
+static unsigned int peek(const struct quarry_magazine *mag)
+{
+	return min(READ_ONCE(mag->count), MAX_CAPACITY);
+}
+
 unsigned long quarry_mags_nr_cached(struct quarry_mags *mags)
 {
 	unsigned long nr = 0;
@@ -754,8 +770,8 @@ unsigned long quarry_mags_nr_cached(struct quarry_mags *mags)
 	for_each_possible_cpu(cpu) {
 		struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
 
-		nr += READ_ONCE(READ_ONCE(c->loaded)->count);
-		nr += READ_ONCE(READ_ONCE(c->previous)->count);
+		nr += peek(READ_ONCE(c->loaded));
+		nr += peek(READ_ONCE(c->previous));
 	}
 	preempt_enable();
 	for (node = 0; node < nr_node_ids; node++)

@@ -99,7 +99,7 @@ static int check_params(void)
 	if (limit && (limit < SZ_64K || limit > ram_bytes()))
 		return refuse("limit", value, "out of range");
 	snprintf(value, sizeof(value), "%llu", reserve);
-	if (reserve > ram_bytes() / 2 || (limit && reserve > limit))
+	if (reserve > ram_bytes() / 2 || (limit && PAGE_ALIGN(reserve) > limit))
 		return refuse("reserve", value, "out of range");
 	return 0;
 }
@@ -152,6 +152,9 @@ static int __init quarry_init(void)
 	ret = quarry_mags_global_init();
 	if (ret)
 		return ret;
+	ret = quarry_extent_init();
+	if (ret)
+		goto err_mags;
 	quarry_debugfs_init();
 	ret = quarry_reclaim_global_init();
 	if (ret)
@@ -172,6 +175,7 @@ err_reclaim:
 err_debugfs:
 	quarry_debugfs_exit();
 	quarry_extent_exit();
+err_mags:
 	quarry_mags_global_exit();
 	pr_err("not loaded: error %d\n", ret);
 	return ret;

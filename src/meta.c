@@ -23,6 +23,7 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include "fault.h"
 #include "internal.h"
 #include "meta.h"
 
@@ -37,6 +38,7 @@ long quarry_pages_held(void)
 {
 	return atomic_long_read(&nr_pages_held);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pages_held);
 
 void quarry_meta_init(struct quarry_meta *meta, int node)
 {
@@ -126,6 +128,8 @@ void *quarry_meta_alloc(struct quarry_meta *meta, size_t size, gfp_t gfp)
 	struct page *page;
 	void *obj;
 
+	if (quarry_fault(QUARRY_FAULT_DESCRIPTOR, size))
+		return NULL;
 	/* Only how to get memory is the caller's; zeroing and placement are ours. */
 	gfp &= ~(__GFP_ZERO | __GFP_COMP);
 	if (size > QUARRY_META_MAX_BUCKET)

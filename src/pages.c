@@ -50,6 +50,12 @@
 
 /* === Buckets === */
 
+/* The pages that an extent still has. */
+static unsigned long nr_present(const struct quarry_extent *ext)
+{
+	return ext->nr_pages - ext->nr_absent;
+}
+
 static struct quarry_pages_kind *kind_of(const struct quarry_extent *ext)
 {
 	return &ext->pages->kinds[ext->kind];
@@ -69,8 +75,7 @@ static void bucket_remove(struct quarry_extent *ext)
 
 static unsigned int fullness(const struct quarry_extent *ext)
 {
-	unsigned int used = ext->nr_pages - ext->nr_absent -
-			    quarry_buddy_nr_free_units(&ext->buddy);
+	unsigned int used = nr_present(ext) - quarry_buddy_nr_free_units(&ext->buddy);
 
 	/* A full extent is in no bucket, so the quotient is below the number of classes. */
 	return used * QUARRY_NR_FULLNESS / ext->nr_pages;
@@ -135,7 +140,7 @@ static void *take_from(struct quarry_extent *ext, unsigned long nr_pages)
 
 static bool extent_is_free(const struct quarry_extent *ext)
 {
-	return quarry_buddy_nr_free_units(&ext->buddy) == ext->nr_pages - ext->nr_absent;
+	return quarry_buddy_nr_free_units(&ext->buddy) == nr_present(ext);
 }
 
 /* A wholly free extent may serve the other kind from now on. */
@@ -160,9 +165,9 @@ static struct quarry_extent *convert_extent(struct quarry_pages *pages, unsigned
 
 found:
 	bucket_remove(ext);
-	other->nr_mapped -= ext->nr_pages;
+	other->nr_mapped -= nr_present(ext);
 	ext->kind = kind;
-	pages->kinds[kind].nr_mapped += ext->nr_pages;
+	pages->kinds[kind].nr_mapped += nr_present(ext);
 	bucket_update(ext);
 	return ext;
 }
@@ -244,14 +249,15 @@ static unsigned int growth_order(struct quarry_pages *pages, enum quarry_kind ki
 /* The caller's flags as far as they say how to get memory, not what kind. */
 static gfp_t base_flags(gfp_t gfp)
 {
-	return gfp & (__GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH | __GFP_NORETRY |
-		      __GFP_RETRY_MAYFAIL | __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_NOWARN);
+	return gfp & (__GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH | QUARRY_GFP_ATOMIC |
+		      __GFP_HARDWALL | __GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_MEMALLOC |
+		      __GFP_NOMEMALLOC | __GFP_NOWARN);
 }
 
 static gfp_t opportunistic_flags(gfp_t gfp)
 {
-	return (base_flags(gfp) & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC |
-				    __GFP_RETRY_MAYFAIL)) |
+	return (base_flags(gfp) & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | QUARRY_GFP_ATOMIC |
+				    __GFP_MEMALLOC | __GFP_RETRY_MAYFAIL)) |
 	       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
 }
 
@@ -284,7 +290,7 @@ static struct quarry_extent *get_extent(struct quarry_pages *pages, unsigned int
 			return ext;
 	}
 	gfp = base_flags(gfp) | __GFP_NOWARN;
-	if (order > COSTLY_ORDER)
+	if (order > COSTLY_ORDER && !(gfp & __GFP_RETRY_MAYFAIL))
 		gfp |= __GFP_NORETRY;
 	return try_extent(pages, order, kind, gfp, calls);
 }
@@ -420,12 +426,6 @@ static void unaccount(struct quarry_pages *pages, const struct quarry_extent *ex
 	pages->nr_mapped -= nr_pages;
 	pages->kinds[ext->kind].nr_mapped -= nr_pages;
 	pages->nr_idle = min(pages->nr_idle, pages->nr_mapped - pages->nr_used);
-}
-
-/* The pages that an extent still has. */
-static unsigned long nr_present(const struct quarry_extent *ext)
-{
-	return ext->nr_pages - ext->nr_absent;
 }
 
 /* A wholly free extent of no more than @most pages, out of all lists; or NULL. */
@@ -601,10 +601,9 @@ int quarry_pages_fill_reserve(struct quarry_pages *pages)
 	return 0;
 }
 
-unsigned long quarry_pages_fini(struct quarry_pages *pages)
+void quarry_pages_put_all(struct quarry_pages *pages)
 {
 	struct quarry_extent *ext, *next;
-	unsigned long in_use = pages->nr_used;
 
 	/* Nobody else is left. */
 	list_for_each_entry_safe(ext, next, &pages->extents, node_all) {
@@ -612,10 +611,11 @@ unsigned long quarry_pages_fini(struct quarry_pages *pages)
 		pages->nr_lost += quarry_extent_put(ext);
 		cond_resched();
 	}
-	/* The descriptors that are still on their way. */
-	rcu_barrier();
+}
+
+void quarry_pages_fini(struct quarry_pages *pages)
+{
 	quarry_meta_fini(&pages->meta);
-	return in_use;
 }
 
 /* === Looking === */
@@ -637,7 +637,7 @@ static int verify_extent(struct quarry_extent *ext)
 
 int quarry_pages_verify(struct quarry_pages *pages)
 {
-	unsigned long mapped = 0, nr_free = 0, nr = 0, flags;
+	unsigned long mapped[QUARRY_NR_KINDS] = {}, nr_free = 0, nr = 0, flags;
 	struct quarry_extent *ext;
 	int ret = 0;
 
@@ -646,12 +646,16 @@ int quarry_pages_verify(struct quarry_pages *pages)
 		ret = verify_extent(ext);
 		if (ret)
 			break;
-		mapped += nr_present(ext);
+		mapped[ext->kind] += nr_present(ext);
 		nr_free += quarry_buddy_nr_free_units(&ext->buddy);
 		nr++;
 	}
-	if (!ret && (mapped != pages->nr_mapped || nr != pages->nr_extents ||
-		     mapped - nr_free != pages->nr_used))
+	if (!ret && (mapped[QUARRY_KIND_PTR] != pages->kinds[QUARRY_KIND_PTR].nr_mapped ||
+		     mapped[QUARRY_KIND_DATA] != pages->kinds[QUARRY_KIND_DATA].nr_mapped))
+		ret = -__LINE__;
+	mapped[0] += mapped[1];
+	if (!ret && (mapped[0] != pages->nr_mapped || nr != pages->nr_extents ||
+		     mapped[0] - nr_free != pages->nr_used))
 		ret = -__LINE__;
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	if (!ret)
@@ -704,9 +708,11 @@ static unsigned int copy_rows(struct quarry_pages *pages, unsigned int *index,
 	unsigned int n = 0;
 
 	while (n < BATCH) {
+		if (++*index >= quarry_extent_nr_indexes())
+			break;
 		/* Preemption off: what the table shows stays, though it may be leaving. */
 		preempt_disable();
-		ext = quarry_extent_next(index);
+		ext = quarry_extent_at(*index);
 		if (ext && ext->pages == pages) {
 			raw_spin_lock_irqsave(&pages->lock, flags);
 			if (!list_empty(&ext->node_all))
@@ -714,8 +720,6 @@ static unsigned int copy_rows(struct quarry_pages *pages, unsigned int *index,
 			raw_spin_unlock_irqrestore(&pages->lock, flags);
 		}
 		preempt_enable();
-		if (!ext)
-			break;
 	}
 	return n;
 }

@@ -64,10 +64,11 @@ void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 rese
 /* Take extents until @reserve bytes are mapped.  Process context. */
 int quarry_pages_fill_reserve(struct quarry_pages *pages);
 /*
- * Give every extent back; reports pages still in use and returns their number.
- * Process context; waits for a grace period.
+ * Tear-down in two steps: every extent goes back, and after an rcu_barrier(), when
+ * all descriptors have been freed, the metadata.  Process context.
  */
-unsigned long quarry_pages_fini(struct quarry_pages *pages);
+void quarry_pages_put_all(struct quarry_pages *pages);
+void quarry_pages_fini(struct quarry_pages *pages);
 
 /*
  * Take @nr_pages contiguous pages, aligned to the next power of two; sets each

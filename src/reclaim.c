@@ -134,7 +134,8 @@ u64 quarry_reclaim_trim(struct quarry_reclaim *r)
 	unsigned long nr;
 
 	mutex_lock(&r->mutex);
-	nr = quarry_pages_release(r->pages, ULONG_MAX);
+	/* What becomes free meanwhile is for the next one, or this might never end. */
+	nr = quarry_pages_release(r->pages, quarry_pages_nr_idle(r->pages));
 	r->nr_trimmed += nr;
 	mutex_unlock(&r->mutex);
 	return (u64)nr << PAGE_SHIFT;

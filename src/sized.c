@@ -113,12 +113,15 @@ static void free_other(const void *ptr, unsigned long caller)
 	if (!nr_pages)
 		return;
 
-	/* A live run keeps its extent; this may take a while. */
+	/* This may take a while, so preemption is on; look again after it. */
 	if (want_init_on_free())
 		memset((void *)ptr, 0, nr_pages << PAGE_SHIFT);
-	if (quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr))
+	preempt_disable();
+	ext = quarry_extent_find(ptr);
+	if (!ext || quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr))
 		quarry_report("%pS frees %p, which someone else freed meanwhile\n",
 			      (void *)caller, ptr);
+	preempt_enable();
 }
 
 static __always_inline void free_at(const void *ptr, unsigned long caller)

@@ -41,7 +41,7 @@ struct quarry_heap {
 
 /**
  * struct quarry_heap_params - how to make a heap; start from %QUARRY_HEAP_DEFAULTS
- * @name: 1 to 31 characters, unique; the directory in debugfs; no '/'
+ * @name: 1 to 31 characters, unique; the directory in debugfs; no '/', not "fault"
  * @limit: hard limit on bytes taken from the backing; 0 for none
  * @reserve: bytes taken at creation and kept until the heap is destroyed
  * @node: NUMA node that extents are preferred from (0 is node 0), or %NUMA_NO_NODE
@@ -409,6 +409,12 @@ char *quarry_strdup_site(struct quarry_heap *heap, const char *str, gfp_t gfp,
 void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
 			      enum quarry_kind kind, const struct quarry_site *site);
 
+/* 0, which is refused, for an order that no extent has. */
+static __always_inline unsigned long quarry_order_pages(unsigned int order)
+{
+	return order < BITS_PER_LONG - 1 ? 1UL << order : 0;
+}
+
 /**
  * quarry_alloc_pages() - take 2^@order pages
  * @heap: heap to take them from
@@ -423,7 +429,8 @@ void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, 
  * Return: address of the first page or NULL.
  */
 #define quarry_alloc_pages(heap, order, gfp) \
-	quarry_alloc_pages_site(heap, 1UL << (order), gfp, QUARRY_KIND_PTR, QUARRY_SITE())
+	quarry_alloc_pages_site(heap, quarry_order_pages(order), gfp, QUARRY_KIND_PTR, \
+				QUARRY_SITE())
 
 /**
  * quarry_alloc_pages_exact() - take exactly @nr pages

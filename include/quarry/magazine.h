@@ -66,7 +66,7 @@ static __always_inline void *quarry_front_pop(struct quarry_front *front)
 		 */
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* Pairs with xchg() in quarry_front_detach(). */
+		/* Pairs with xchg() in detach_cpu(). */
 		mag = READ_ONCE(c->loaded);
 		if (likely(mag->count)) {
 			obj = mag->objs[--mag->count];
@@ -91,7 +91,7 @@ static __always_inline bool quarry_front_push(struct quarry_front *front, void *
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* Pairs with xchg() in quarry_front_detach(). */
+		/* Pairs with xchg() in detach_cpu(). */
 		mag = READ_ONCE(c->loaded);
 		if (likely(mag->count < mag->capacity)) {
 			mag->objs[mag->count++] = obj;
