@@ -611,7 +611,8 @@ static void disown_heap(struct quarry_heap_priv *hp, struct module *mod)
 	synchronize_rcu();
 	if (within_module((unsigned long)hp->site, mod)) {
 		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n",
-			      module_name(mod), hp->name, hp->site->function, hp->site->file, hp->site->line);
+			      module_name(mod), hp->name, hp->site->function, hp->site->file,
+			      hp->site->line);
 		hp->site = &quarry_gone_site;
 		hp->owner = NULL;
 	}

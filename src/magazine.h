@@ -6,6 +6,7 @@
 #define _QUARRY_SRC_MAGAZINE_H
 
 #include <linux/atomic.h>
+#include <linux/minmax.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -91,9 +92,7 @@ void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_st
 /* Objects in the hands of users.  The counters are read at different moments. */
 static inline unsigned long quarry_mags_nr_live(const struct quarry_mags_stats *stats)
 {
-	long live = stats->nr_alloc - stats->nr_free;
-
-	return live > 0 ? live : 0;
+	return max_t(long, stats->nr_alloc - stats->nr_free, 0);
 }
 
 /* Objects in magazines and depots; exact while quiet. */
