@@ -1,65 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Suite quarry_buddy: the range buddy against the textbook and against a
- * model that is too simple to be wrong: one byte per unit.
- *
- * Every case works on struct fixture, whose state memory belongs to the test,
- * so that "nothing changed" can be checked to the bit.
+ * model that is too simple to be wrong.  Here: the textbook, odd ranges, errors.
  */
-#include <linux/align.h>
-#include <linux/log2.h>
-#include <quarry/buddy.h>
-#include "helpers.h"
+#include "buddy_kunit.h"
 
-/* A unit in the model: free, inside a block, or 1 + order at a block's start. */
-#define MODEL_FREE	0
-#define MODEL_INSIDE	0xff
-
-#define NR_REMEMBERED	64
-
-struct interval {
-	unsigned long offset;
-	unsigned long count;
-};
-
-struct fixture {
-	struct kunit *test;
-	struct quarry_buddy *buddy;
-	void *state;
-	void *snapshot;			/* copy of @state */
-	size_t state_size;
-	unsigned long nr_units;
-	unsigned int max_order;
-	/* the model */
-	u8 *units;
-	unsigned long nr_free;
-	/* intervals taken by count, to free some of them by count */
-	struct interval taken[NR_REMEMBERED];
-	struct rnd_state rnd;
-	u64 seed;
-	unsigned long step;
-};
-
-static struct fixture *fixture_make(struct kunit *test, unsigned long nr_units,
-				    unsigned int max_order)
+struct fixture *buddy_fixture(struct kunit *test, unsigned long nr_units, unsigned int max_order,
+			      unsigned int clean_order)
 {
 	struct fixture *f = quarry_test_array(test, 1, sizeof(*f));
+	size_t state = quarry_buddy_state_size(nr_units, max_order);
 
 	f->test = test;
 	f->nr_units = nr_units;
 	f->max_order = max_order;
+	f->clean_order = clean_order;
 	f->nr_free = nr_units;
-	f->state_size = quarry_buddy_state_size(nr_units, max_order);
+	f->state_size = state;
+	if (clean_order)
+		f->state_size += quarry_buddy_clean_size(nr_units, max_order, clean_order);
 	f->buddy = quarry_test_array(test, 1, quarry_buddy_struct_size(max_order));
 	f->state = quarry_test_array(test, 1, f->state_size);
 	f->snapshot = quarry_test_array(test, 1, f->state_size);
 	f->units = quarry_test_array(test, nr_units, 1);
+	f->clean = quarry_test_array(test, (nr_units >> clean_order) + 1, 1);
 	KUNIT_ASSERT_EQ_MSG(test, quarry_buddy_init_state(f->buddy, nr_units, max_order, f->state),
 			    0, "init of %lu units, max_order %u", nr_units, max_order);
+	if (clean_order)
+		KUNIT_ASSERT_EQ(test, quarry_buddy_track_clean(f->buddy, clean_order,
+							       f->state + state), 0);
 	return f;
 }
 
-static void expect_whole(struct fixture *f)
+void buddy_expect_whole(struct fixture *f)
 {
 	KUNIT_EXPECT_EQ(f->test, quarry_buddy_nr_free_units(f->buddy), f->nr_units);
 	KUNIT_EXPECT_EQ_MSG(f->test, quarry_buddy_verify(f->buddy), 0, "%lu units, max_order %u",
@@ -115,7 +88,7 @@ static void split_and_merge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_buddy_nr_free_units(f->buddy), 15UL);
 	KUNIT_EXPECT_EQ(test, quarry_buddy_free(f->buddy, 0, 0), 0);
 	KUNIT_EXPECT_EQ(test, quarry_buddy_nr_free(f->buddy, 4), 1UL);
-	expect_whole(f);
+	buddy_expect_whole(f);
 }
 
 /* A block merges with its buddy only, not with any other neighbour. */
@@ -139,7 +112,7 @@ static void merges_with_buddy_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_buddy_nr_free(f->buddy, 2), 1UL);
 	for (i = 4; i < 8; i++)
 		KUNIT_EXPECT_EQ(test, quarry_buddy_free(f->buddy, i, 0), 0);
-	expect_whole(f);
+	buddy_expect_whole(f);
 }
 
 /* With one block out, the free ones are exactly the buddies on the way up. */
@@ -181,7 +154,7 @@ static void textbook_mebibyte(struct kunit *test)
 		}
 	}
 	KUNIT_EXPECT_EQ(test, quarry_buddy_nr_free(f->buddy, 14), 1UL);
-	expect_whole(f);
+	buddy_expect_whole(f);
 }
 
 /* All blocks of an order, then all freed: even ones first, so that merging comes last. */
@@ -204,7 +177,7 @@ static void fill_each_order(struct kunit *test)
 				    "order %u: nothing can merge yet", order);
 		for (i = 1; i < nr; i += 2)
 			KUNIT_ASSERT_EQ(test, quarry_buddy_free(f->buddy, i << order, order), 0);
-		expect_whole(f);
+		buddy_expect_whole(f);
 	}
 }
 
@@ -259,7 +232,7 @@ static void odd_ranges_start_whole(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(odd_ranges); i++) {
 		f = fixture_make(test, odd_ranges[i].nr_units, odd_ranges[i].max_order);
-		expect_whole(f);
+		buddy_expect_whole(f);
 		for (k = 0; k < f->max_order; k++) {
 			digits = (f->nr_units >> k) & 1;
 			KUNIT_EXPECT_EQ_MSG(test, quarry_buddy_nr_free(f->buddy, k), digits,
@@ -292,7 +265,7 @@ static void odd_ranges_unit_by_unit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, quarry_buddy_free(f->buddy, f->nr_units, 0), -EINVAL);
 		for (n = 0; n < f->nr_units; n++)
 			KUNIT_ASSERT_EQ(test, quarry_buddy_free(f->buddy, n, 0), 0);
-		expect_whole(f);
+		buddy_expect_whole(f);
 	}
 }
 
@@ -318,7 +291,7 @@ static void counts_cost_the_count(struct kunit *test)
 		}
 		KUNIT_EXPECT_EQ_MSG(test, quarry_buddy_free_count(f->buddy, 0, count), 0,
 				    "count %lu", count);
-		expect_whole(f);
+		buddy_expect_whole(f);
 	}
 }
 
@@ -343,7 +316,7 @@ static void reserve_any_interval(struct kunit *test)
 					    "[%lu, %lu)", lo, hi);
 		}
 	}
-	expect_whole(f);
+	buddy_expect_whole(f);
 }
 
 static void block_of_every_unit(struct kunit *test)
@@ -371,37 +344,16 @@ static void block_of_every_unit(struct kunit *test)
 
 /* === Errors change nothing === */
 
-/* What must be the same after a refused call as before. */
-struct counts {
-	unsigned long units;
-	unsigned long nr[QUARRY_BUDDY_MAX_ORDER + 1];
-};
-
-static void take_counts(struct fixture *f, struct counts *counts)
+void buddy_fixture_counts(struct fixture *f, struct counts *counts)
 {
 	unsigned int k;
 
 	memset(counts, 0, sizeof(*counts));
+	counts->clean = quarry_buddy_nr_clean_units(f->buddy);
 	counts->units = quarry_buddy_nr_free_units(f->buddy);
 	for (k = 0; k <= f->max_order; k++)
 		counts->nr[k] = quarry_buddy_nr_free(f->buddy, k);
 }
-
-#define EXPECT_REFUSED(range, call, error)					\
-do {										\
-	struct fixture *_f = (range);						\
-	struct counts _before, _after;						\
-										\
-	take_counts(_f, &_before);						\
-	memcpy(_f->snapshot, _f->state, _f->state_size);			\
-	KUNIT_EXPECT_EQ_MSG(_f->test, (long)(call), (long)(error), #call);	\
-	take_counts(_f, &_after);						\
-	KUNIT_EXPECT_MEMEQ_MSG(_f->test, &_before, &_after, sizeof(_before),	\
-			       "counts after " #call);				\
-	KUNIT_EXPECT_EQ_MSG(_f->test, memcmp(_f->snapshot, _f->state, _f->state_size), \
-			    0, "state after " #call);				\
-	KUNIT_EXPECT_EQ_MSG(_f->test, quarry_buddy_verify(_f->buddy), 0, #call);	\
-} while (0)
 
 static void bad_ranges_are_refused(struct kunit *test)
 {
@@ -505,7 +457,7 @@ static void refused_free_changes_nothing(struct kunit *test)
 	EXPECT_REFUSED(f, quarry_buddy_free(b, 16, 2), -EINVAL);
 	KUNIT_EXPECT_EQ(test, quarry_buddy_free(b, 0, 4), 0);
 	EXPECT_REFUSED(f, quarry_buddy_free(b, 0, 4), -EINVAL);
-	expect_whole(f);
+	buddy_expect_whole(f);
 }
 
 static int stop_at_third(unsigned long offset, unsigned int order, void *arg)
@@ -531,386 +483,6 @@ static void walk_is_ordered_and_stops(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr, 3);
 }
 
-/* === Random operations against the model === */
-
-static void model_take(struct fixture *f, unsigned long offset, unsigned int order)
-{
-	memset(f->units + offset, MODEL_INSIDE, 1UL << order);
-	f->units[offset] = 1 + order;
-	f->nr_free -= 1UL << order;
-}
-
-static void model_give(struct fixture *f, unsigned long offset, unsigned int order)
-{
-	memset(f->units + offset, MODEL_FREE, 1UL << order);
-	f->nr_free += 1UL << order;
-}
-
-static bool model_is_free(struct fixture *f, unsigned long offset, unsigned long count)
-{
-	return offset < f->nr_units && count <= f->nr_units - offset &&
-	       !memchr_inv(f->units + offset, MODEL_FREE, count);
-}
-
-static bool model_is_block(struct fixture *f, unsigned long offset, unsigned int order)
-{
-	return offset < f->nr_units && f->units[offset] == 1 + order;
-}
-
-/* Order of the first of the largest aligned blocks an interval is cut into. */
-static unsigned int model_piece(struct fixture *f, unsigned long offset, unsigned long count)
-{
-	unsigned int k = 0;
-
-	while (k < f->max_order && IS_ALIGNED(offset, 2UL << k) && 2UL << k <= count)
-		k++;
-	return k;
-}
-
-static bool model_is_tiled(struct fixture *f, unsigned long offset, unsigned long count)
-{
-	unsigned int k;
-
-	for (; count; offset += 1UL << k, count -= 1UL << k) {
-		k = model_piece(f, offset, count);
-		if (!model_is_block(f, offset, k))
-			return false;
-	}
-	return true;
-}
-
-static void model_take_interval(struct fixture *f, unsigned long offset, unsigned long count)
-{
-	unsigned int k;
-
-	for (; count; offset += 1UL << k, count -= 1UL << k) {
-		k = model_piece(f, offset, count);
-		model_take(f, offset, k);
-	}
-}
-
-/* Is (offset, order) a free block that could not merge any further? */
-static bool model_is_free_block(struct fixture *f, unsigned long offset, unsigned int order)
-{
-	return model_is_free(f, offset, 1UL << order) &&
-	       (order == f->max_order ||
-		!model_is_free(f, ALIGN_DOWN(offset, 2UL << order), 2UL << order));
-}
-
-/* Where a block of @order has to come from: the best fit, lowest or highest. */
-static long model_place(struct fixture *f, unsigned int order, bool top_down)
-{
-	unsigned long offset;
-	unsigned int k;
-	long found = -ENOSPC;
-
-	for (k = order; k <= f->max_order && found < 0; k++) {
-		for (offset = 0; offset < f->nr_units; offset += 1UL << k) {
-			if (!model_is_free_block(f, offset, k))
-				continue;
-			found = offset + (top_down ? (1UL << k) - (1UL << order) : 0);
-			if (!top_down)
-				break;
-		}
-	}
-	return found;
-}
-
-static bool model_has_room(struct fixture *f, unsigned int order)
-{
-	unsigned long offset;
-
-	for (offset = 0; offset < f->nr_units; offset += 1UL << order) {
-		if (model_is_free(f, offset, 1UL << order))
-			return true;
-	}
-	return false;
-}
-
-static bool agree(struct fixture *f, const char *what, long expected, long got)
-{
-	if (expected == got)
-		return true;
-	KUNIT_FAIL(f->test, "%s: %ld instead of %ld; seed=%llu step %lu, %lu units, max_order %u",
-		   what, got, expected, f->seed, f->step, f->nr_units, f->max_order);
-	return false;
-}
-
-/* Small orders are much more frequent than large ones. */
-static unsigned int random_order(struct fixture *f)
-{
-	u32 draw = prandom_u32_state(&f->rnd);
-
-	if (!(draw & 31))
-		return (draw >> 8) % (f->max_order + 2);
-	return min_t(unsigned int, __ffs(draw), f->max_order);
-}
-
-/* On small ranges the exact place is checked always, on larger ones at times. */
-static bool place_is_checked(struct fixture *f)
-{
-	return f->nr_units <= 128 || f->step % 256 == 0;
-}
-
-static bool check_taken(struct fixture *f, unsigned int order, unsigned long count, bool top_down,
-			long expected, long got)
-{
-	if (expected != LONG_MAX)
-		return agree(f, top_down ? "top-down alloc" : "alloc", expected, got);
-	if (got == -ENOSPC)
-		return agree(f, "room although -ENOSPC", 0, model_has_room(f, order));
-	return agree(f, "alloc outside free space or misaligned", true,
-		     got >= 0 && IS_ALIGNED(got, 1UL << order) && model_is_free(f, got, count));
-}
-
-static bool step_alloc(struct fixture *f)
-{
-	unsigned int order = random_order(f);
-	bool top_down = prandom_u32_state(&f->rnd) & 1;
-	long expected = LONG_MAX, got;
-
-	if (order > f->max_order)
-		expected = -EINVAL;
-	else if (place_is_checked(f))
-		expected = model_place(f, order, top_down);
-	got = quarry_buddy_alloc(f->buddy, order, top_down);
-	if (!check_taken(f, order, 1UL << order, top_down, expected, got))
-		return false;
-	if (got >= 0)
-		model_take(f, got, order);
-	return true;
-}
-
-static bool step_alloc_count(struct fixture *f)
-{
-	unsigned long count = quarry_test_below(&f->rnd, 1UL << min(random_order(f) + 1, 10U));
-	unsigned int order = count ? order_base_2(count) : 0;
-	struct interval *slot = &f->taken[quarry_test_below(&f->rnd, NR_REMEMBERED)];
-	long expected = LONG_MAX, got;
-
-	if (!count || count > 1UL << f->max_order)
-		expected = -EINVAL;
-	else if (place_is_checked(f))
-		expected = model_place(f, order, false);
-	got = quarry_buddy_alloc_count(f->buddy, count);
-	if (!check_taken(f, order, count, false, expected, got))
-		return false;
-	if (got >= 0) {
-		model_take_interval(f, got, count);
-		*slot = (struct interval){ .offset = got, .count = count };
-	}
-	return true;
-}
-
-static bool step_alloc_at(struct fixture *f)
-{
-	unsigned int order = random_order(f);
-	unsigned long offset = quarry_test_below(&f->rnd, f->nr_units + 2);
-	int expected = 0, got;
-
-	if (quarry_test_below(&f->rnd, 8))
-		offset = ALIGN_DOWN(offset, 1UL << order);
-	if (order > f->max_order || !IS_ALIGNED(offset, 1UL << order) ||
-	    offset + (1UL << order) > f->nr_units)
-		expected = -EINVAL;
-	else if (!model_is_free(f, offset, 1UL << order))
-		expected = -EBUSY;
-	got = quarry_buddy_alloc_at(f->buddy, offset, order);
-	if (!got && !expected)
-		model_take(f, offset, order);
-	return agree(f, "alloc_at", expected, got);
-}
-
-static bool step_reserve(struct fixture *f)
-{
-	struct interval *slot = &f->taken[quarry_test_below(&f->rnd, NR_REMEMBERED)];
-	unsigned long offset = quarry_test_below(&f->rnd, f->nr_units + 2);
-	unsigned long count = quarry_test_below(&f->rnd, 40);
-	int expected = 0, got;
-
-	if (!count || offset + count > f->nr_units)
-		expected = -EINVAL;
-	else if (!model_is_free(f, offset, count))
-		expected = -EBUSY;
-	got = quarry_buddy_reserve(f->buddy, offset, count);
-	if (!got && !expected) {
-		model_take_interval(f, offset, count);
-		*slot = (struct interval){ .offset = offset, .count = count };
-	}
-	return agree(f, "reserve", expected, got);
-}
-
-/* Mostly a block that is there, sometimes anything. */
-static bool step_free(struct fixture *f)
-{
-	unsigned long offset = quarry_test_below(&f->rnd, f->nr_units + 2);
-	unsigned int order = random_order(f);
-	int expected, got;
-
-	if (quarry_test_below(&f->rnd, 16) && offset < f->nr_units &&
-	    f->units[offset] != MODEL_FREE) {
-		while (f->units[offset] == MODEL_INSIDE)
-			offset--;
-		order = f->units[offset] - 1;
-	}
-	expected = model_is_block(f, offset, order) ? 0 : -EINVAL;
-	got = quarry_buddy_free(f->buddy, offset, order);
-	if (!got && !expected)
-		model_give(f, offset, order);
-	return agree(f, "free", expected, got);
-}
-
-/* An interval taken as one, parts of which may have been freed meanwhile. */
-static bool step_free_count(struct fixture *f)
-{
-	struct interval *slot = &f->taken[quarry_test_below(&f->rnd, NR_REMEMBERED)];
-	unsigned long offset = slot->offset, count = slot->count;
-	int expected = -EINVAL, got;
-
-	if (!quarry_test_below(&f->rnd, 16))
-		count += quarry_test_below(&f->rnd, 3);
-	if (count && offset + count <= f->nr_units && model_is_tiled(f, offset, count))
-		expected = 0;
-	got = quarry_buddy_free_count(f->buddy, offset, count);
-	if (!got && !expected) {
-		memset(f->units + offset, MODEL_FREE, count);
-		f->nr_free += count;
-	}
-	return agree(f, "free_count", expected, got);
-}
-
-static bool step_block_of(struct fixture *f)
-{
-	unsigned long unit = quarry_test_below(&f->rnd, f->nr_units + 2), start = 0, at = unit;
-	int expected = -ENOENT, got;
-
-	if (unit >= f->nr_units) {
-		expected = -EINVAL;
-	} else if (f->units[unit] != MODEL_FREE) {
-		while (f->units[at] == MODEL_INSIDE)
-			at--;
-		expected = f->units[at] - 1;
-	}
-	got = quarry_buddy_block_of(f->buddy, unit, &start);
-	return agree(f, "block_of", expected, got) &&
-	       (got < 0 || agree(f, "block_of's offset", at, start));
-}
-
-static int check_free_block(unsigned long offset, unsigned int order, void *arg)
-{
-	struct fixture *f = arg;
-
-	return agree(f, "walked block is free and whole", true,
-		     model_is_free_block(f, offset, order)) ? 0 : -EIO;
-}
-
-static bool check_all(struct fixture *f)
-{
-	unsigned long units = 0;
-	int largest = -1;
-	unsigned int k;
-
-	for (k = 0; k <= f->max_order; k++) {
-		units += quarry_buddy_nr_free(f->buddy, k) << k;
-		if (quarry_buddy_nr_free(f->buddy, k))
-			largest = k;
-	}
-	return agree(f, "verify", 0, quarry_buddy_verify(f->buddy)) &&
-	       agree(f, "nr_free_units", f->nr_free, quarry_buddy_nr_free_units(f->buddy)) &&
-	       agree(f, "units in free blocks", f->nr_free, units) &&
-	       agree(f, "largest_order", largest, quarry_buddy_largest_order(f->buddy)) &&
-	       !quarry_buddy_walk(f->buddy, check_free_block, f);
-}
-
-static bool random_step(struct fixture *f)
-{
-	/* In turns more is taken or more is given back. */
-	bool filling = f->step / 4096 % 2 == 0;
-	u32 draw = quarry_test_below(&f->rnd, 100);
-
-	if (draw < 4)
-		return step_block_of(f);
-	if (draw < 8)
-		return step_alloc_at(f);
-	if (draw < 11)
-		return step_reserve(f);
-	if (draw < (filling ? 47 : 27))
-		return step_alloc(f);
-	if (draw < (filling ? 63 : 43))
-		return step_alloc_count(f);
-	if (draw < (filling ? 75 : 63))
-		return step_free_count(f);
-	return step_free(f);
-}
-
-static bool give_all_back(struct fixture *f)
-{
-	unsigned long offset;
-	unsigned int order;
-
-	for (offset = 0; offset < f->nr_units; offset++) {
-		if (f->units[offset] == MODEL_FREE)
-			continue;
-		order = f->units[offset] - 1;
-		if (!agree(f, "last free", 0, quarry_buddy_free(f->buddy, offset, order)))
-			return false;
-		model_give(f, offset, order);
-	}
-	return true;
-}
-
-static bool random_run(struct kunit *test, unsigned long nr_units, unsigned int max_order,
-		       u64 seed, unsigned long nr_steps)
-{
-	struct fixture *f = fixture_make(test, nr_units, max_order);
-
-	f->seed = seed;
-	prandom_seed_state(&f->rnd, seed);
-	for (f->step = 0; f->step < nr_steps; f->step++) {
-		if (!random_step(f))
-			return false;
-		if (f->step % 512 == 0 && !check_all(f))
-			return false;
-	}
-	if (!give_all_back(f) || !check_all(f))
-		return false;
-	expect_whole(f);
-	return true;
-}
-
-static const struct {
-	unsigned long nr_units;
-	unsigned int max_order;
-	unsigned long nr_steps;
-} random_ranges[] = {
-	{ 1, 0, 10000 },
-	{ 7, 2, 30000 },
-	{ 64, 6, 300000 },
-	{ 100, 3, 300000 },
-	{ 128, 10, 200000 },
-	{ 1000, 9, 200000 },
-	{ 4097, 12, 100000 },
-	{ 16384, 14, 60000 },
-};
-
-/* 1.2 million operations; a failure names the seed that brings it back. */
-static void random_against_model(struct kunit *test)
-{
-	unsigned int i, round;
-	struct rnd_state rnd;
-	u64 seed;
-
-	seed = quarry_test_seed(test, &rnd);
-	for (i = 0; i < ARRAY_SIZE(random_ranges); i++) {
-		for (round = 0; round < 4; round++) {
-			if (!random_run(test, random_ranges[i].nr_units, random_ranges[i].max_order,
-					seed + round,
-					QUARRY_TEST_LOOPS(random_ranges[i].nr_steps / 4)))
-				return;
-		}
-	}
-}
-
 static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(split_and_merge),
 	KUNIT_CASE(merges_with_buddy_only),
@@ -928,7 +500,25 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(refused_reserve_changes_nothing),
 	KUNIT_CASE(refused_free_changes_nothing),
 	KUNIT_CASE(walk_is_ordered_and_stops),
-	KUNIT_CASE(random_against_model),
+	KUNIT_CASE(buddy_alloc_in_part),
+	KUNIT_CASE(buddy_alloc_in_every_part),
+	KUNIT_CASE(buddy_count_in_part),
+	KUNIT_CASE(buddy_counts_join),
+	KUNIT_CASE(buddy_lists),
+	KUNIT_CASE(buddy_refused_part),
+	KUNIT_CASE(buddy_refused_list),
+	KUNIT_CASE(buddy_trims),
+	KUNIT_CASE(buddy_refused_trim),
+	KUNIT_CASE(buddy_walks_allocated),
+	KUNIT_CASE(buddy_fragmentation),
+	KUNIT_CASE(buddy_clean_is_preferred),
+	KUNIT_CASE(buddy_clean_survives_merging),
+	KUNIT_CASE(buddy_clean_is_forgotten),
+	KUNIT_CASE(buddy_clean_reset),
+	KUNIT_CASE(buddy_clean_lists),
+	KUNIT_CASE(buddy_refused_clean),
+	KUNIT_CASE(buddy_state_size),
+	KUNIT_CASE(buddy_random_against_model),
 	{}
 };
 

@@ -27,7 +27,14 @@
  * bits per unit (n/2 pairs at order 0, n/4 at order 1, ...) plus the summaries
  * of "one", 1/63 of it: level i + 1 has one bit per non-zero word of level i,
  * up to a single word, so that the lowest (highest) free block is found by one
- * find-first-set (find-last-set) per level.
+ * find-first-set (find-last-set) per level.  On top of the summaries is one word
+ * for the range, free_orders, which says which orders have free blocks at all.
+ *
+ * A word of "one" and the word of "aux" for the same 64 pairs lie side by side, so
+ * that a step of a split or merge touches one cache line and computes one
+ * address.  Summaries are written only when a word becomes or stops being zero.
+ *
+ * Which free space is clean is kept apart and only on request: buddy_clean.c.
  *
  * Locking: none; the caller serialises calls on one range.
  *
@@ -38,185 +45,27 @@
  * The algorithm is Knuth's (TAOCP vol. 1, 2.5); the pair encoding is ours, cf.
  * the one XOR bit per pair of Linux 2.4's mm/page_alloc.c.
  */
-#include <linux/align.h>
-#include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/log2.h>
-#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include <quarry/buddy.h>
-
-#include "internal.h"
-
-/* === Bitmaps with summaries === */
-
-static unsigned long *order_level(const struct quarry_buddy *b, unsigned int k, unsigned int level)
-{
-	return b->state + b->orders[k].level[level];
-}
-
-static bool one_test(const struct quarry_buddy *b, unsigned int k, unsigned long i)
-{
-	return test_bit(i, order_level(b, k, 0));
-}
-
-static void one_set(struct quarry_buddy *b, unsigned int k, unsigned long i)
-{
-	unsigned int level;
-	unsigned long *word, old;
-
-	for (level = 0; level < b->orders[k].nr_levels; level++) {
-		word = order_level(b, k, level) + i / BITS_PER_LONG;
-		old = *word;
-		*word = old | BIT(i % BITS_PER_LONG);
-		if (old)
-			break;
-		i /= BITS_PER_LONG;
-	}
-	b->orders[k].nr_free++;
-}
-
-static void one_clear(struct quarry_buddy *b, unsigned int k, unsigned long i)
-{
-	unsigned int level;
-	unsigned long *word;
-
-	for (level = 0; level < b->orders[k].nr_levels; level++) {
-		word = order_level(b, k, level) + i / BITS_PER_LONG;
-		*word &= ~BIT(i % BITS_PER_LONG);
-		if (*word)
-			break;
-		i /= BITS_PER_LONG;
-	}
-	b->orders[k].nr_free--;
-}
-
-/* Index of the lowest (highest) bit of an order that has one. */
-static unsigned long one_find(const struct quarry_buddy *b, unsigned int k, bool last)
-{
-	unsigned int level = b->orders[k].nr_levels;
-	unsigned long i = 0, word;
-
-	while (level--) {
-		word = order_level(b, k, level)[i];
-		i = i * BITS_PER_LONG + (last ? __fls(word) : __ffs(word));
-	}
-	return i;
-}
-
-static bool aux_test(const struct quarry_buddy *b, unsigned int k, unsigned long i)
-{
-	return test_bit(i, b->state + b->orders[k].aux);
-}
-
-static void aux_assign(struct quarry_buddy *b, unsigned int k, unsigned long i, bool value)
-{
-	__assign_bit(i, b->state + b->orders[k].aux, value);
-}
-
-/* === Nodes === */
-
-static unsigned long nr_bits(unsigned long nr_units, unsigned int max_order, unsigned int k)
-{
-	unsigned int shift = k == max_order ? k : k + 1;
-
-	return ((nr_units - 1) >> shift) + 1;
-}
-
-/* Is the parent of pair @i split? */
-static bool pair_is_split(const struct quarry_buddy *b, unsigned int k, unsigned long i)
-{
-	return one_test(b, k, i) || aux_test(b, k, i);
-}
-
-static bool node_exists(const struct quarry_buddy *b, unsigned long o, unsigned int k)
-{
-	return k == b->max_order || pair_is_split(b, k, o >> (k + 1));
-}
-
-static bool node_is_split(const struct quarry_buddy *b, unsigned long o, unsigned int k)
-{
-	return k && pair_is_split(b, k - 1, o >> k);
-}
-
-static bool node_is_free(const struct quarry_buddy *b, unsigned long o, unsigned int k)
-{
-	unsigned long i = o >> (k + 1);
-
-	if (k == b->max_order)
-		return one_test(b, k, o >> k);
-	return one_test(b, k, i) && aux_test(b, k, i) == ((o >> k) & 1);
-}
-
-static bool node_is_allocated(const struct quarry_buddy *b, unsigned long o, unsigned int k)
-{
-	return node_exists(b, o, k) && !node_is_free(b, o, k) && !node_is_split(b, o, k);
-}
-
-/* Free node becomes allocated (or is about to be split). */
-static void node_take(struct quarry_buddy *b, unsigned long o, unsigned int k)
-{
-	b->nr_free_units -= 1UL << k;
-	if (k == b->max_order) {
-		one_clear(b, k, o >> k);
-		return;
-	}
-	one_clear(b, k, o >> (k + 1));
-	aux_assign(b, k, o >> (k + 1), 1);
-}
-
-/* Allocated node becomes free and merges upwards. */
-static void node_give(struct quarry_buddy *b, unsigned long o, unsigned int k)
-{
-	b->nr_free_units += 1UL << k;
-	for (; k < b->max_order; k++) {
-		unsigned long i = o >> (k + 1);
-
-		if (!one_test(b, k, i)) {
-			aux_assign(b, k, i, (o >> k) & 1);
-			one_set(b, k, i);
-			return;
-		}
-		/* The other half is free: both go, the parent is whole again. */
-		one_clear(b, k, i);
-		aux_assign(b, k, i, 0);
-	}
-	one_set(b, k, o >> k);
-}
-
-/*
- * Taken node (·, from) is split until (@o, @to) is a node of its own; the
- * halves on the way that do not contain @o become free.
- */
-static void split_towards(struct quarry_buddy *b, unsigned long o, unsigned int to,
-			  unsigned int from)
-{
-	while (from-- > to) {
-		unsigned long i = o >> (from + 1);
-
-		aux_assign(b, from, i, !((o >> from) & 1));
-		one_set(b, from, i);
-		b->nr_free_units += 1UL << from;
-	}
-}
+#include "buddy.h"
 
 /* Allocated node (@o, @k) keeps only its first @count units; the tail becomes free. */
 static void trim_node(struct quarry_buddy *b, unsigned long o, unsigned int k, unsigned long count)
 {
+	b->nr_free_units += (1UL << k) - count;
 	while (count < 1UL << k) {
 		unsigned long i = o >> k;
 
 		k--;
+		aux_assign(b, k, i, 1);
 		if (count <= 1UL << k) {
 			/* All of the right half is tail. */
-			aux_assign(b, k, i, 1);
 			one_set(b, k, i);
-			b->nr_free_units += 1UL << k;
 		} else {
-			aux_assign(b, k, i, 1);
 			o += 1UL << k;
 			count -= 1UL << k;
 		}
@@ -225,28 +74,26 @@ static void trim_node(struct quarry_buddy *b, unsigned long o, unsigned int k, u
 
 /* === Setting up === */
 
+/* Bits of a row of three levels: a range of 2^19 units. */
+#define MAX_FAST_BITS	BIT(18)
+
 size_t quarry_buddy_struct_size(unsigned int max_order)
 {
 	return struct_size_t(struct quarry_buddy, orders, max_order + 1);
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_struct_size);
 
-/* Lays out order @k from word @at on; returns the first word behind it. */
-static unsigned long layout_order(struct quarry_buddy_order *order, unsigned long bits,
-				  bool has_aux, unsigned long at)
+/* Lays out a row of @bits; returns its number of words. */
+static unsigned long layout_row(struct quarry_buddy_order *row, unsigned long bits)
 {
-	unsigned int level = 0;
-	unsigned long words = bits;
+	unsigned long words = BITS_TO_LONGS(bits), at = 2 * words;
 
-	order->aux = at;
-	if (has_aux)
-		at += BITS_TO_LONGS(bits);
-	do {
+	row->nr_levels = 1;
+	while (words > 1) {
 		words = BITS_TO_LONGS(words);
-		order->level[level++] = at;
+		row->level[row->nr_levels++ - 1] = at;
 		at += words;
-	} while (words > 1);
-	order->nr_levels = level;
+	}
 	return at;
 }
 
@@ -257,11 +104,30 @@ size_t quarry_buddy_state_size(unsigned long nr_units, unsigned int max_order)
 	unsigned int k;
 
 	for (k = 0; k <= max_order; k++)
-		words = layout_order(&unused, nr_bits(nr_units, max_order, k),
-				     k < max_order, words);
+		words += layout_row(&unused, nr_bits(nr_units, max_order, k));
 	return words * sizeof(long);
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_state_size);
+
+/* An initialised range of which nothing is free. */
+void quarry_buddy_layout(struct quarry_buddy *b, unsigned long nr_units, unsigned int max_order,
+			 void *state)
+{
+	unsigned long *words = state;
+	unsigned int k;
+
+	memset(b, 0, quarry_buddy_struct_size(max_order));
+	b->nr_units = nr_units;
+	b->max_order = max_order;
+	/* The short ways know rows that have a parent row and at most three levels. */
+	b->fast_orders = nr_bits(nr_units, max_order, 0) <= MAX_FAST_BITS ? max_order : 0;
+	for (k = 0; k <= max_order; k++) {
+		b->orders[k].words = words;
+		b->orders[k].shift = k - (k && k == max_order);
+		words += layout_row(&b->orders[k], nr_bits(nr_units, max_order, k));
+	}
+	memset(state, 0, (void *)words - state);
+}
 
 /*
  * The last root sticks out of the range: its first @count units are free, those
@@ -271,14 +137,13 @@ static void init_partial_root(struct quarry_buddy *b, unsigned long o, unsigned 
 {
 	unsigned int k = b->max_order;
 
+	b->nr_free_units += count;
 	while (count) {
 		unsigned long i = o >> k;
 
 		k--;
 		if (count >= 1UL << k) {
-			aux_assign(b, k, i, 0);
 			one_set(b, k, i);
-			b->nr_free_units += 1UL << k;
 			o += 1UL << k;
 			count -= 1UL << k;
 		} else {
@@ -290,22 +155,12 @@ static void init_partial_root(struct quarry_buddy *b, unsigned long o, unsigned 
 int quarry_buddy_init_state(struct quarry_buddy *b, unsigned long nr_units,
 			    unsigned int max_order, void *state)
 {
-	unsigned long words = 0, o;
-	unsigned int k;
+	unsigned long o;
 
 	if (!nr_units || nr_units > QUARRY_BUDDY_MAX_UNITS || max_order > QUARRY_BUDDY_MAX_ORDER)
 		return -EINVAL;
 
-	memset(b, 0, quarry_buddy_struct_size(max_order));
-	for (k = 0; k <= max_order; k++)
-		words = layout_order(&b->orders[k], nr_bits(nr_units, max_order, k),
-				     k < max_order, words);
-	b->nr_units = nr_units;
-	b->max_order = max_order;
-	b->nr_words = words;
-	b->state = state;
-	memset(state, 0, words * sizeof(long));
-
+	quarry_buddy_layout(b, nr_units, max_order, state);
 	for (o = 0; nr_units - o >= 1UL << max_order; o += 1UL << max_order) {
 		one_set(b, max_order, o >> max_order);
 		b->nr_free_units += 1UL << max_order;
@@ -315,22 +170,48 @@ int quarry_buddy_init_state(struct quarry_buddy *b, unsigned long nr_units,
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_init_state);
 
-struct quarry_buddy *quarry_buddy_create(unsigned long nr_units, unsigned int max_order)
+/* A range with @extra bytes behind its state; *@mem is where they are. */
+static struct quarry_buddy *create(unsigned long nr_units, unsigned int max_order, size_t extra,
+				   void **mem)
 {
+	size_t head, state;
 	struct quarry_buddy *b;
-	size_t head;
-
-	if (!nr_units || nr_units > QUARRY_BUDDY_MAX_UNITS || max_order > QUARRY_BUDDY_MAX_ORDER)
-		return ERR_PTR(-EINVAL);
 
 	head = ALIGN(quarry_buddy_struct_size(max_order), sizeof(long));
-	b = kvmalloc(head + quarry_buddy_state_size(nr_units, max_order), GFP_KERNEL);
+	state = quarry_buddy_state_size(nr_units, max_order);
+	b = kvmalloc(head + state + extra, GFP_KERNEL);
 	if (!b)
 		return ERR_PTR(-ENOMEM);
 	quarry_buddy_init_state(b, nr_units, max_order, (void *)b + head);
+	*mem = (void *)b + head + state;
 	return b;
 }
+
+struct quarry_buddy *quarry_buddy_create(unsigned long nr_units, unsigned int max_order)
+{
+	void *unused;
+
+	if (!nr_units || nr_units > QUARRY_BUDDY_MAX_UNITS || max_order > QUARRY_BUDDY_MAX_ORDER)
+		return ERR_PTR(-EINVAL);
+	return create(nr_units, max_order, 0, &unused);
+}
 EXPORT_SYMBOL_GPL(quarry_buddy_create);
+
+struct quarry_buddy *quarry_buddy_create_clean(unsigned long nr_units, unsigned int max_order,
+					       unsigned int clean_order)
+{
+	size_t extra = quarry_buddy_clean_size(nr_units, max_order, clean_order);
+	struct quarry_buddy *b;
+	void *mem;
+
+	if (!extra)
+		return ERR_PTR(-EINVAL);
+	b = create(nr_units, max_order, extra, &mem);
+	if (!IS_ERR(b))
+		quarry_buddy_track_clean(b, clean_order, mem);
+	return b;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_create_clean);
 
 void quarry_buddy_destroy(struct quarry_buddy *b)
 {
@@ -341,27 +222,108 @@ EXPORT_SYMBOL_GPL(quarry_buddy_destroy);
 
 /* === Allocating === */
 
-long quarry_buddy_alloc(struct quarry_buddy *b, unsigned int order, bool top_down)
+/* Best fit: the smallest order that has a block, its lowest or highest block. */
+static noinline long take_best(struct quarry_buddy *b, unsigned int order, bool top_down)
 {
-	unsigned long i, o;
-	unsigned int k;
+	unsigned int orders = b->free_orders >> order, k;
+	const struct quarry_buddy_order *row;
+	unsigned long o;
 
-	if (order > b->max_order)
-		return -EINVAL;
-	for (k = order; !b->orders[k].nr_free; k++)
-		if (k == b->max_order)
-			return -ENOSPC;
-
-	i = one_find(b, k, top_down);
-	if (k == b->max_order)
-		o = i << k;
-	else
-		o = (2 * i + aux_test(b, k, i)) << k;
+	if (!orders)
+		return -ENOSPC;
+	k = order + __ffs(orders);
+	row = &b->orders[k];
+	o = one_offset(b, k, descend(row, row->nr_levels, 0, top_down));
 	node_take(b, o, k);
 	if (top_down)
 		o += (1UL << k) - (1UL << order);
 	split_towards(b, o, order, k);
+	b->nr_free_units -= 1UL << order;
 	return o;
+}
+
+/* Block (@o, @k) is taken and too large.  Out of line: few allocations split. */
+static noinline long split(struct quarry_buddy *b, unsigned long o, unsigned int order,
+			   unsigned int k)
+{
+	split_towards(b, o, order, k);
+	return o;
+}
+
+/* The lowest bit of the words above the lowest word, which is empty now, goes too. */
+static __always_inline void pop_summaries(struct quarry_buddy *b,
+					  const struct quarry_buddy_order *row, unsigned int k,
+					  unsigned long *mid)
+{
+	unsigned long *top;
+
+	if (row->nr_levels > 1) {
+		*mid &= *mid - 1;
+		if (*mid)
+			return;
+	}
+	if (row->nr_levels > 2) {
+		top = row->words + row->level[1];
+		*top &= *top - 1;
+		if (*top)
+			return;
+	}
+	b->free_orders ^= 1U << k;
+}
+
+/* What the short way does not serve: errors, top down, tracked or huge ranges, roots. */
+static noinline long alloc_slow(struct quarry_buddy *b, unsigned int order, bool top_down)
+{
+	long o;
+
+	if (order > b->max_order)
+		return -EINVAL;
+	o = take_best(b, order, top_down);
+	if (o >= 0)
+		quarry_buddy_clean_forget(b, o, 1UL << order);
+	return o;
+}
+
+/*
+ * The lowest block of the first row that has one.  Its bit is the lowest of each
+ * word on the way down the summaries (at most three levels here), so that on the way
+ * up x & (x - 1) takes it off.
+ */
+long quarry_buddy_alloc(struct quarry_buddy *b, unsigned int order, bool top_down)
+{
+	unsigned long i = 0, j, one, aux, *w, *mid = NULL;
+	struct quarry_buddy_order *row;
+	unsigned int orders, k;
+
+	if (unlikely(order >= b->fast_orders || top_down))
+		return alloc_slow(b, order, top_down);
+	orders = b->free_orders >> order;
+	if (unlikely(!orders))
+		return -ENOSPC;
+	k = order + __ffs(orders);
+	row = &b->orders[k];
+	w = row->words;
+	if (row->nr_levels > 1) {
+		mid = w + row->level[0];
+		if (row->nr_levels > 2) {
+			i = __ffs(w[row->level[1]]);
+			mid += i;
+		}
+		i = i * BITS_PER_LONG + __ffs(*mid);
+		w += 2 * i;
+	}
+	one = w[0];
+	j = __ffs(one);
+	one &= one - 1;
+	w[0] = one;
+	aux = w[1];
+	w[1] = aux | BIT(j);
+	row->nr_free--;
+	b->nr_free_units -= 1UL << order;
+	i = (2 * (i * BITS_PER_LONG + j) + (aux >> j & 1)) << row->shift;
+	if (!one)
+		pop_summaries(b, row, k, mid);
+	return k == order ? i : split(b, i, order, k);
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc);
 
@@ -373,29 +335,50 @@ long quarry_buddy_alloc_count(struct quarry_buddy *b, unsigned long count)
 	if (!count || count > 1UL << b->max_order)
 		return -EINVAL;
 	order = order_base_2(count);
-	o = quarry_buddy_alloc(b, order, false);
-	if (o >= 0)
-		trim_node(b, o, order, count);
+	o = take_best(b, order, false);
+	if (o < 0)
+		return o;
+	trim_node(b, o, order, count);
+	if (unlikely(b->clean))
+		quarry_buddy_clean_forget(b, o, count);
 	return o;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc_count);
 
-/* Order of the free node that contains all of (@o, @order), or -1. */
-static int free_node_around(const struct quarry_buddy *b, unsigned long o, unsigned int order)
+/* Take what is known to be free. */
+static void take_interval(struct quarry_buddy *b, unsigned long o, unsigned long count)
 {
+	unsigned long at = o, piece;
 	unsigned int k;
 
-	for (k = order; k < b->max_order; k++)
-		if (node_exists(b, o, k))
-			break;
-	return node_is_free(b, o & ~((1UL << k) - 1), k) ? k : -1;
+	while (next_piece(b, &at, o + count, &piece, &k))
+		take_out_of(b, piece, k, free_node_around(b, piece, k));
 }
 
-static bool block_is_valid(const struct quarry_buddy *b, unsigned long o, unsigned int order)
+long quarry_buddy_alloc_count_in(struct quarry_buddy *b, unsigned long count,
+				 const struct quarry_buddy_where *where, bool *clean)
 {
-	return order <= b->max_order && IS_ALIGNED(o, 1UL << order) &&
-	       o < b->nr_units && b->nr_units - o >= 1UL << order;
+	struct quarry_buddy_found found;
+	bool is_clean;
+	long ret;
+
+	ret = quarry_buddy_find_count(b, count, where, &found);
+	if (!ret) {
+		take_out_of(b, found.offset, order_base_2(count), found.from);
+		trim_node(b, found.offset, order_base_2(count), count);
+	} else if (ret == -ENOSPC && where && where->flags & QUARRY_BUDDY_JOIN) {
+		ret = quarry_buddy_find_joined(b, count, where, &found);
+		if (!ret)
+			take_interval(b, found.offset, count);
+	}
+	if (ret)
+		return ret;
+	is_clean = quarry_buddy_clean_forget(b, found.offset, count);
+	if (clean)
+		*clean = is_clean;
+	return found.offset;
 }
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_count_in);
 
 int quarry_buddy_alloc_at(struct quarry_buddy *b, unsigned long o, unsigned int order)
 {
@@ -406,198 +389,192 @@ int quarry_buddy_alloc_at(struct quarry_buddy *b, unsigned long o, unsigned int 
 	k = free_node_around(b, o, order);
 	if (k < 0)
 		return -EBUSY;
-	node_take(b, o & ~((1UL << k) - 1), k);
-	split_towards(b, o, order, k);
+	take_out_of(b, o, order, k);
+	if (b->clean)
+		quarry_buddy_clean_forget(b, o, 1UL << order);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc_at);
 
-/* Order of the first block when an interval is cut into the largest aligned ones. */
-static unsigned int first_piece(const struct quarry_buddy *b, unsigned long o, unsigned long count)
-{
-	unsigned int k = min_t(unsigned int, __fls(count), b->max_order);
-
-	return o ? min_t(unsigned int, k, __ffs(o)) : k;
-}
-
-static bool interval_is_valid(const struct quarry_buddy *b, unsigned long o, unsigned long count)
-{
-	return count && o < b->nr_units && count <= b->nr_units - o;
-}
-
 int quarry_buddy_reserve(struct quarry_buddy *b, unsigned long o, unsigned long count)
 {
-	unsigned long at, end = o + count;
+	unsigned long at = o, piece;
 	unsigned int k;
 
 	if (!interval_is_valid(b, o, count))
 		return -EINVAL;
-	for (at = o; at < end; at += 1UL << k) {
-		k = first_piece(b, at, end - at);
-		if (free_node_around(b, at, k) < 0)
+	while (next_piece(b, &at, o + count, &piece, &k))
+		if (free_node_around(b, piece, k) < 0)
 			return -EBUSY;
-	}
-	for (at = o; at < end; at += 1UL << k) {
-		k = first_piece(b, at, end - at);
-		quarry_buddy_alloc_at(b, at, k);
-	}
+	take_interval(b, o, count);
+	quarry_buddy_clean_forget(b, o, count);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_reserve);
 
 /* === Freeing === */
 
-int quarry_buddy_free(struct quarry_buddy *b, unsigned long o, unsigned int order)
+/* The highest order, and all orders of a range that the short way does not serve. */
+static noinline int free_slow(struct quarry_buddy *b, unsigned long o, unsigned int order)
 {
 	if (!block_is_valid(b, o, order) || !node_is_allocated(b, o, order))
 		return -EINVAL;
 	node_give(b, o, order);
 	return 0;
 }
+
+/* Node @i of row @k, whose buddy is free, becomes free too: out of line as split(). */
+static noinline int merge(struct quarry_buddy *b, unsigned int k, unsigned long i)
+{
+	merge_up(b, i, k);
+	return 0;
+}
+
+/* Word @i of a row of at most three levels has got its first bit. */
+static __always_inline void push_summaries(struct quarry_buddy *b,
+					   const struct quarry_buddy_order *row,
+					   unsigned int k, unsigned long i)
+{
+	unsigned long *word, old;
+
+	if (row->nr_levels > 1) {
+		word = row->words + row->level[0] + i / BITS_PER_LONG;
+		old = *word;
+		*word = old | BIT(i % BITS_PER_LONG);
+		if (old)
+			return;
+	}
+	if (row->nr_levels > 2) {
+		word = row->words + row->level[1];
+		old = *word;
+		*word = old | BIT(i / BITS_PER_LONG);
+		if (old)
+			return;
+	}
+	b->free_orders |= 1U << k;
+}
+
+/*
+ * The checks of block_is_valid() and node_is_allocated() and the first step of
+ * node_give() in one, since they look at the same pair.
+ */
+int quarry_buddy_free(struct quarry_buddy *b, unsigned long o, unsigned int order)
+{
+	unsigned long i, bit, one, aux, *w;
+	struct quarry_buddy_order *row;
+
+	if (unlikely(order >= b->fast_orders))
+		return free_slow(b, o, order);
+	i = o >> order;
+	row = &b->orders[order];
+	if (unlikely(i << order != o || i >= b->nr_units >> order))
+		return -EINVAL;
+	if (order && unlikely(row_is_split(row - 1, i)))
+		return -EINVAL;
+	w = row->words + i / (2 * BITS_PER_LONG) * 2;
+	bit = BIT(i / 2 % BITS_PER_LONG);
+	one = w[0];
+	aux = w[1] ^ bit;
+	if (unlikely(one & bit)) {
+		/* The other half is free, unless this one is. */
+		if (((aux & bit) == 0) == (i & 1))
+			return -EINVAL;
+		b->nr_free_units += 1UL << order;
+		return merge(b, order, i);
+	}
+	/* The parent is not split. */
+	if (unlikely(aux & bit))
+		return -EINVAL;
+	w[0] = one | bit;
+	if (!(i & 1))
+		w[1] = aux;
+	row->nr_free++;
+	b->nr_free_units += 1UL << order;
+	if (!one)
+		push_summaries(b, row, order, i / (2 * BITS_PER_LONG));
+	return 0;
+}
 EXPORT_SYMBOL_GPL(quarry_buddy_free);
 
-int quarry_buddy_free_count(struct quarry_buddy *b, unsigned long o, unsigned long count)
+int quarry_buddy_free_clean(struct quarry_buddy *b, unsigned long o, unsigned int order)
 {
-	unsigned long at, end = o + count;
+	int ret = quarry_buddy_free(b, o, order);
+
+	if (!ret)
+		quarry_buddy_clean_note(b, o, 1UL << order);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_free_clean);
+
+/* Is the interval exactly the allocated blocks that an allocation of it leaves? */
+static bool is_tiled(const struct quarry_buddy *b, unsigned long o, unsigned long count)
+{
+	unsigned long at = o, piece;
 	unsigned int k;
 
 	if (!interval_is_valid(b, o, count))
+		return false;
+	while (next_piece(b, &at, o + count, &piece, &k))
+		if (!node_is_allocated(b, piece, k))
+			return false;
+	return true;
+}
+
+int quarry_buddy_free_count(struct quarry_buddy *b, unsigned long o, unsigned long count)
+{
+	unsigned long at = o, piece;
+	unsigned int k;
+
+	if (!is_tiled(b, o, count))
 		return -EINVAL;
-	for (at = o; at < end; at += 1UL << k) {
-		k = first_piece(b, at, end - at);
-		if (!node_is_allocated(b, at, k))
-			return -EINVAL;
-	}
-	for (at = o; at < end; at += 1UL << k) {
-		k = first_piece(b, at, end - at);
-		node_give(b, at, k);
-	}
+	while (next_piece(b, &at, o + count, &piece, &k))
+		node_give(b, piece, k);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_free_count);
 
-/* === Looking === */
-
-int quarry_buddy_block_of(const struct quarry_buddy *b, unsigned long unit, unsigned long *offset)
+int quarry_buddy_free_count_clean(struct quarry_buddy *b, unsigned long o, unsigned long count)
 {
-	unsigned long o = unit;
+	int ret = quarry_buddy_free_count(b, o, count);
+
+	if (!ret)
+		quarry_buddy_clean_note(b, o, count);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_free_count_clean);
+
+int quarry_buddy_free_list(struct quarry_buddy *b, const struct quarry_buddy_block *blocks,
+			   unsigned int nr_blocks, bool clean)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < nr_blocks; i++)
+		if (clean ? quarry_buddy_free_clean(b, blocks[i].offset, blocks[i].order) :
+			    quarry_buddy_free(b, blocks[i].offset, blocks[i].order))
+			ret = -EINVAL;
+	return ret;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_free_list);
+
+int quarry_buddy_trim(struct quarry_buddy *b, unsigned long o, unsigned long count,
+		      unsigned long start, unsigned long keep, bool clean)
+{
+	unsigned long at = o, end, piece;
 	unsigned int k;
 
-	if (unit >= b->nr_units)
+	if (!is_tiled(b, o, count) || !keep || start < o || start - o >= count ||
+	    keep > count - (start - o))
 		return -EINVAL;
-	/* Exactly one node around a unit exists and is not split. */
-	for (k = 0; k < b->max_order; k++) {
-		o = unit & ~((1UL << k) - 1);
-		if (node_exists(b, o, k))
-			break;
-	}
-	o = unit & ~((1UL << k) - 1);
-	if (node_is_free(b, o, k))
-		return -ENOENT;
-	*offset = o;
-	return k;
-}
-EXPORT_SYMBOL_GPL(quarry_buddy_block_of);
-
-unsigned long quarry_buddy_nr_free(const struct quarry_buddy *b, unsigned int order)
-{
-	return order <= b->max_order ? b->orders[order].nr_free : 0;
-}
-EXPORT_SYMBOL_GPL(quarry_buddy_nr_free);
-
-unsigned long quarry_buddy_nr_free_units(const struct quarry_buddy *b)
-{
-	return b->nr_free_units;
-}
-EXPORT_SYMBOL_GPL(quarry_buddy_nr_free_units);
-
-int quarry_buddy_largest_order(const struct quarry_buddy *b)
-{
-	int k;
-
-	for (k = b->max_order; k >= 0; k--)
-		if (b->orders[k].nr_free)
-			return k;
-	return -1;
-}
-EXPORT_SYMBOL_GPL(quarry_buddy_largest_order);
-
-int quarry_buddy_walk(const struct quarry_buddy *b,
-		      int (*fn)(unsigned long offset, unsigned int order, void *arg), void *arg)
-{
-	unsigned long i, o, bits;
-	unsigned int k;
-	int ret;
-
-	for (k = 0; k <= b->max_order; k++) {
-		bits = nr_bits(b->nr_units, b->max_order, k);
-		for_each_set_bit(i, order_level(b, k, 0), bits) {
-			if (k == b->max_order)
-				o = i << k;
-			else
-				o = (2 * i + aux_test(b, k, i)) << k;
-			ret = fn(o, k, arg);
-			if (ret)
-				return ret;
-		}
-	}
+	end = start + keep;
+	/* What is kept is free in between, and so is cut anew; nobody else can see it. */
+	while (next_piece(b, &at, o + count, &piece, &k))
+		node_give(b, piece, k);
+	take_interval(b, start, keep);
+	if (clean && start > o)
+		quarry_buddy_clean_note(b, o, start - o);
+	if (clean && o + count > end)
+		quarry_buddy_clean_note(b, end, o + count - end);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(quarry_buddy_walk);
-
-/* === Verifying === */
-
-static int verify_summaries(const struct quarry_buddy *b, unsigned int k)
-{
-	unsigned long bits = nr_bits(b->nr_units, b->max_order, k), i;
-	unsigned int level;
-
-	if (bitmap_weight(order_level(b, k, 0), bits) != b->orders[k].nr_free)
-		return -__LINE__;
-	for (level = 1; level < b->orders[k].nr_levels; level++) {
-		bits = BITS_TO_LONGS(bits);
-		for (i = 0; i < bits; i++)
-			if (test_bit(i, order_level(b, k, level)) !=
-			    !!order_level(b, k, level - 1)[i])
-				return -__LINE__;
-	}
-	return 0;
-}
-
-/* A split pair of order @k needs a parent that exists and is not free. */
-static int verify_pairs(const struct quarry_buddy *b, unsigned int k)
-{
-	unsigned long bits = nr_bits(b->nr_units, b->max_order, k), i, o;
-
-	for (i = 0; i < bits; i++) {
-		if (!pair_is_split(b, k, i))
-			continue;
-		o = i << (k + 1);
-		if (!node_exists(b, o, k + 1) || node_is_free(b, o, k + 1))
-			return -__LINE__;
-		if (!one_test(b, k, i))
-			continue;
-		o += (unsigned long)aux_test(b, k, i) << k;
-		if (!block_is_valid(b, o, k) || node_is_split(b, o, k))
-			return -__LINE__;
-	}
-	return 0;
-}
-
-int quarry_buddy_verify(const struct quarry_buddy *b)
-{
-	unsigned long units = 0;
-	unsigned int k;
-	int ret;
-
-	for (k = 0; k <= b->max_order; k++) {
-		ret = verify_summaries(b, k);
-		if (!ret && k < b->max_order)
-			ret = verify_pairs(b, k);
-		if (ret)
-			return ret;
-		units += b->orders[k].nr_free << k;
-	}
-	return units == b->nr_free_units ? 0 : -__LINE__;
-}
-EXPORT_SYMBOL_GPL(quarry_buddy_verify);
+EXPORT_SYMBOL_GPL(quarry_buddy_trim);

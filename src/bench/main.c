@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * quarry_bench.ko: replays a recorded allocation trace while it is loaded.
+ * quarry_bench.ko: replays a recorded allocation trace while it is loaded, or runs
+ * a built-in case.
  *
  *   insmod quarry_bench.ko trace=/traces/ext4.trace [reps=5] [keep=1]
+ *   insmod quarry_bench.ko case=buddy-mix
  *
  * The result is printed to the log and stays readable in debugfs
  * (quarry_bench/replay) until the module is unloaded.  Loading fails if the
@@ -20,6 +22,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
+#include "buddy.h"
 #include "replay.h"
 
 /* A trace of 20 million records; more is a wrong file. */
@@ -30,6 +33,41 @@
 static char *trace = "";
 module_param(trace, charp, 0444);
 MODULE_PARM_DESC(trace, "Path of an uncompressed trace to replay; nothing is done without");
+
+static const struct bench_case {
+	const char *name;
+	int (*run)(void);
+} bench_cases[] = {
+	{ "buddy-mix", quarry_bench_buddy_mix },
+};
+
+static const struct bench_case *bench_case;
+
+static int set_case(const char *val, const struct kernel_param *kp)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bench_cases); i++) {
+		if (sysfs_streq(val, bench_cases[i].name)) {
+			bench_case = &bench_cases[i];
+			return 0;
+		}
+	}
+	pr_err("parameter case=%s: must be buddy-mix\n", val);
+	return -EINVAL;
+}
+
+static int get_case(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", bench_case ? bench_case->name : "");
+}
+
+static const struct kernel_param_ops case_ops = {
+	.set = set_case,
+	.get = get_case,
+};
+module_param_cb(case, &case_ops, NULL, 0444);
+MODULE_PARM_DESC(case, "Built-in case to run: buddy-mix");
 
 static unsigned int reps = 5;
 
@@ -220,8 +258,17 @@ static int __init quarry_bench_init(void)
 {
 	int ret;
 
+	if (bench_case) {
+		warn_about_config();
+		ret = bench_case->run();
+		if (ret) {
+			pr_err("case %s failed: error %d\n", bench_case->name, ret);
+			return ret;
+		}
+	}
 	if (!*trace) {
-		pr_info("loaded; trace=PATH replays a trace\n");
+		if (!bench_case)
+			pr_info("loaded; trace=PATH replays a trace\n");
 		return 0;
 	}
 	ret = load_trace();
