@@ -245,7 +245,127 @@ static void decay_out_of_range(struct kunit *test)
 	}
 }
 
+/* === Soft limit === */
+
+struct hoard {
+	struct quarry_reclaimer reclaimer;
+	void **runs;
+	unsigned int nr;
+	unsigned int nr_asked;
+	unsigned int *order;		/* counts calls of all hoards */
+	unsigned int first_call;
+};
+
+static u64 give_hoard(struct quarry_reclaimer *reclaimer, u64 bytes)
+{
+	struct hoard *hoard = container_of(reclaimer, struct hoard, reclaimer);
+	u64 given = 0;
+
+	if (!hoard->nr_asked++)
+		hoard->first_call = ++*hoard->order;
+	while (hoard->nr && given < bytes) {
+		quarry_free_pages(hoard->runs[--hoard->nr]);
+		given += SZ_64K;
+	}
+	return given;
+}
+
+static void fill_hoard(struct kunit *test, struct quarry_heap *heap, struct hoard *hoard,
+		       unsigned int nr)
+{
+	hoard->runs = quarry_test_array(test, nr, sizeof(*hoard->runs));
+	for (; hoard->nr < nr; hoard->nr++) {
+		hoard->runs[hoard->nr] = quarry_alloc_pages(heap, 4, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, hoard->runs[hoard->nr]);
+	}
+}
+
+static void wait_below(struct quarry_heap *heap, u64 bytes)
+{
+	unsigned int tries = 500;
+
+	while (tries-- && quarry_test_stats(heap).mapped > bytes)
+		msleep(20);
+}
+
+/* The more important one is asked first and gives all; then the heap is below its limit. */
+static void soft_limit_asks(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .soft_limit = SZ_2M };
+	struct quarry_heap *heap;
+	unsigned int order = 0;
+	struct hoard low = {
+		.reclaimer = { .name = "low", .priority = 1, .reclaim = give_hoard },
+		.order = &order,
+	};
+	struct hoard high = {
+		.reclaimer = { .name = "high", .priority = 2, .reclaim = give_hoard },
+		.order = &order,
+	};
+
+	params.decay_ms = -1;
+	heap = quarry_test_heap_params(test, params);
+	KUNIT_ASSERT_EQ(test, quarry_heap_add_reclaimer(heap, &low.reclaimer), 0);
+	KUNIT_ASSERT_EQ(test, quarry_heap_add_reclaimer(heap, &high.reclaimer), 0);
+	fill_hoard(test, heap, &low, 16);
+	KUNIT_EXPECT_EQ_MSG(test, low.nr_asked, 0U, "1 MiB is below the limit");
+	fill_hoard(test, heap, &high, 64);
+	wait_below(heap, SZ_2M);
+	quarry_heap_remove_reclaimer(heap, &high.reclaimer);
+	quarry_heap_remove_reclaimer(heap, &low.reclaimer);
+	KUNIT_EXPECT_LE(test, quarry_test_stats(heap).mapped, (u64)SZ_2M);
+	KUNIT_EXPECT_GT(test, quarry_test_stats(heap).reclaimed, 0ULL);
+	KUNIT_EXPECT_EQ_MSG(test, high.first_call, 1U, "the higher priority comes first");
+	KUNIT_EXPECT_LT(test, high.nr, 64U);
+	while (high.nr)
+		quarry_free_pages(high.runs[--high.nr]);
+	while (low.nr)
+		quarry_free_pages(low.runs[--low.nr]);
+}
+
+static u64 give_nothing(struct quarry_reclaimer *reclaimer, u64 bytes)
+{
+	return 0;
+}
+
+/* A live set above the limit: everything still works, and nobody spins over it. */
+static void soft_limit_is_soft(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .soft_limit = SZ_64K };
+	struct quarry_heap *heap = quarry_test_heap_params(test, params);
+	struct quarry_reclaimer stubborn = { .name = "stubborn", .reclaim = give_nothing };
+	struct hoard hoard = {};
+	u64 calls;
+
+	KUNIT_ASSERT_EQ(test, quarry_heap_add_reclaimer(heap, &stubborn), 0);
+	fill_hoard(test, heap, &hoard, 64);
+	KUNIT_EXPECT_GE(test, quarry_test_stats(heap).mapped, 64ULL * SZ_64K);
+	msleep(300);
+	calls = stubborn.nr_calls;
+	KUNIT_EXPECT_GT(test, calls, 0ULL);
+	msleep(1000);
+	KUNIT_EXPECT_LE_MSG(test, stubborn.nr_calls, calls + 1, "nothing has grown since");
+	quarry_heap_remove_reclaimer(heap, &stubborn);
+	while (hoard.nr)
+		quarry_free_pages(hoard.runs[--hoard.nr]);
+}
+
+static void reclaimer_is_checked(struct kunit *test)
+{
+	struct quarry_reclaimer nameless = { .reclaim = give_nothing }, idle = { .name = "idle" };
+	struct quarry_heap *heap = quarry_test_heap(test);
+	int ret = 0;
+
+	QUARRY_EXPECT_REPORTS(test, 1, ret = quarry_heap_add_reclaimer(heap, &nameless));
+	KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+	QUARRY_EXPECT_REPORTS(test, 1, ret = quarry_heap_add_reclaimer(heap, &idle));
+	KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+}
+
 static struct kunit_case reclaim_cases[] = {
+	KUNIT_CASE(soft_limit_asks),
+	KUNIT_CASE(soft_limit_is_soft),
+	KUNIT_CASE(reclaimer_is_checked),
 	KUNIT_CASE(trim_leaves_holes),
 	KUNIT_CASE(holes_are_not_ours),
 	KUNIT_CASE(holes_over_and_over),

@@ -49,11 +49,13 @@ static int stats_show(struct seq_file *m, void *unused)
 	ROW(active_peak, "bytes");
 	ROW(mapped_peak, "bytes");
 	ROW(limit, "bytes (0: none)");
+	ROW(soft_limit, "bytes (0: none)");
 	ROW(reserve, "bytes");
 	ROW(lost, "bytes");
 	ROW(decayed, "bytes");
 	ROW(shrunk, "bytes");
 	ROW(trimmed, "bytes");
+	ROW(reclaimed, "bytes");
 	seq_printf(m, "%-16s %14llu.%llu  percent\n", "fragmentation", frag / 10, frag % 10);
 	ROW(nr_extents, "extents");
 	ROW(nr_extent_allocs, "extents");
@@ -222,6 +224,26 @@ static int arenas_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(arenas);
 
+/* === last_failure, reclaimers === */
+
+static int last_failure_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+
+	quarry_failure_show(m, &hp->failure);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(last_failure);
+
+static int reclaimers_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+
+	quarry_pressure_show(m, &hp->pressure);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(reclaimers);
+
 /* === trim, decay_ms === */
 
 static ssize_t trim_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
@@ -277,6 +299,8 @@ void quarry_debugfs_add(struct quarry_heap_priv *hp)
 	debugfs_create_file("buddy", 0444, hp->dir, hp, &buddy_fops);
 	debugfs_create_file("caches", 0444, hp->dir, hp, &caches_fops);
 	debugfs_create_file("arenas", 0444, hp->dir, hp, &arenas_fops);
+	debugfs_create_file("last_failure", 0444, hp->dir, hp, &last_failure_fops);
+	debugfs_create_file("reclaimers", 0444, hp->dir, hp, &reclaimers_fops);
 	debugfs_create_file("trim", 0200, hp->dir, hp, &trim_fops);
 	debugfs_create_file_unsafe("decay_ms", 0644, hp->dir, hp, &decay_fops);
 }

@@ -171,8 +171,46 @@ static bool relieve(struct quarry_pages *pages)
 
 static void notify(struct quarry_pages *pages)
 {
-	quarry_reclaim_notify(&container_of(pages, struct quarry_heap_priv, pages)->reclaim);
+	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+
+	quarry_reclaim_notify(&hp->reclaim);
+	quarry_pressure_notify(&hp->pressure);
 }
+
+static void assist(struct quarry_pages *pages, unsigned long nr_pages)
+{
+	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+
+	quarry_pressure_assist(&hp->pressure, nr_pages);
+}
+
+static void failed(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp)
+{
+	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+
+	quarry_failure_record(&hp->failure, nr_pages, gfp);
+}
+
+static void drain_for_pressure(struct quarry_pressure *pressure)
+{
+	struct quarry_heap_priv *hp = container_of(pressure, struct quarry_heap_priv, pressure);
+
+	mutex_lock(&hp->mutex);
+	drain_heap(hp);
+	mutex_unlock(&hp->mutex);
+}
+
+int quarry_heap_add_reclaimer(struct quarry_heap *heap, struct quarry_reclaimer *reclaimer)
+{
+	return quarry_pressure_add(&to_priv(heap)->pressure, reclaimer);
+}
+EXPORT_SYMBOL_GPL(quarry_heap_add_reclaimer);
+
+void quarry_heap_remove_reclaimer(struct quarry_heap *heap, struct quarry_reclaimer *reclaimer)
+{
+	quarry_pressure_remove(&to_priv(heap)->pressure, reclaimer);
+}
+EXPORT_SYMBOL_GPL(quarry_heap_remove_reclaimer);
 
 static void drain_cache_of_dead(struct quarry_slab_cache *sc, void *arg)
 {
@@ -316,6 +354,8 @@ static int check_heap_params(const struct quarry_heap_params *p)
 		what = "name has to be 1 to 31 characters without '/', and not fault";
 	else if (p->limit && p->limit < SZ_64K)
 		what = "limit has to be 0 (none) or at least 65536 bytes";
+	else if (p->soft_limit && (p->soft_limit < SZ_64K || (p->limit && p->soft_limit > p->limit)))
+		what = "soft_limit has to be 0 (none) or 65536 bytes to the limit";
 	else if (p->reserve > ram / 2)
 		what = "reserve has to be at most half of memory";
 	else if (p->limit && PAGE_ALIGN(p->reserve) > p->limit)
@@ -362,10 +402,15 @@ static void init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_para
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
 		for (i = 0; i < QUARRY_NR_CLASSES; i++)
 			hp->heap.classes[k][i] = &cold_cache.cache;
-	quarry_pages_init(&hp->pages, params->node, params->limit, params->reserve);
+	quarry_pages_init(&hp->pages, params->node, params->limit, params->soft_limit,
+			  params->reserve);
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
+	hp->pages.assist = assist;
+	hp->pages.failed = failed;
 	quarry_reclaim_init(&hp->reclaim, &hp->pages, params->decay_ms);
+	quarry_pressure_init(&hp->pressure, &hp->reclaim, drain_for_pressure);
+	quarry_failure_init(&hp->failure);
 	hp->relieved = jiffies - HZ;
 	quarry_runs_init(&hp->runs, &hp->pages);
 	mutex_init(&hp->mutex);
@@ -448,7 +493,9 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 
 	quarry_debugfs_remove(hp);
 	remove_heap(hp);
+	quarry_pressure_stop(&hp->pressure);
 	quarry_reclaim_stop(&hp->reclaim);
+	quarry_failure_fini(&hp->failure);
 	quarry_arenas_destroy(hp);
 	mutex_lock(&hp->mutex);
 	drain_heap(hp);
@@ -531,7 +578,9 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	stats->decayed = (u64)READ_ONCE(hp->reclaim.nr_decayed) << PAGE_SHIFT;
 	stats->shrunk = (u64)READ_ONCE(hp->reclaim.nr_shrunk) << PAGE_SHIFT;
 	stats->trimmed = (u64)READ_ONCE(hp->reclaim.nr_trimmed) << PAGE_SHIFT;
+	stats->reclaimed = (u64)READ_ONCE(hp->reclaim.nr_reclaimed) << PAGE_SHIFT;
 	stats->limit = pages->limit;
+	stats->soft_limit = pages->soft_limit;
 	stats->reserve = pages->reserve;
 }
 EXPORT_SYMBOL_GPL(quarry_heap_get_stats);
@@ -605,6 +654,7 @@ static void disown_heap(struct quarry_heap_priv *hp, struct module *mod)
 	if (arenas)
 		quarry_report("module %s leaves %lu arenas behind in heap %s\n", module_name(mod),
 			      arenas, hp->name);
+	quarry_pressure_disown(&hp->pressure, mod);
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, disown_cache, mod);
 	/* A constructor that is running ends before its module goes. */

@@ -13,10 +13,26 @@
 
 #include "cache.h"
 #include "pages.h"
+#include "pressure.h"
 #include "reclaim.h"
 #include "run.h"
 
 struct dentry;
+struct seq_file;
+
+/* The last allocation that failed; what filled the heap is found out by a worker. */
+struct quarry_failure {
+	raw_spinlock_t lock;
+	/* the next five under lock */
+	unsigned long nr;			/* failures so far */
+	unsigned long pages;			/* what was asked for */
+	gfp_t gfp;
+	unsigned long when;			/* jiffies */
+	char comm[16];
+	struct work_struct work;
+	struct mutex mutex;
+	char *text;				/* under mutex: the report, or NULL */
+};
 
 struct quarry_heap_priv {
 	struct quarry_heap heap;		/* first: public part */
@@ -26,6 +42,8 @@ struct quarry_heap_priv {
 	struct quarry_pages pages;
 	struct quarry_runs runs;
 	struct quarry_reclaim reclaim;
+	struct quarry_pressure pressure;
+	struct quarry_failure failure;		/* failure.c */
 	struct list_head node;			/* under heaps_mutex */
 	struct mutex mutex;			/* the next two; drains of magazines */
 	struct list_head caches;		/* created by users, not size classes */
@@ -68,6 +86,13 @@ unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *m
 
 /* Stands for call sites in modules that are gone. */
 extern const struct quarry_site quarry_gone_site;
+
+/* failure.c */
+void quarry_failure_init(struct quarry_failure *failure);
+void quarry_failure_fini(struct quarry_failure *failure);
+/* Any context but NMI. */
+void quarry_failure_record(struct quarry_failure *failure, unsigned long nr_pages, gfp_t gfp);
+void quarry_failure_show(struct seq_file *m, struct quarry_failure *failure);
 
 /* debugfs.c */
 void quarry_debugfs_init(void);

@@ -5,9 +5,13 @@
  * Lock order (outer first; no one takes an earlier lock under a later one):
  *
  *	1. heaps_mutex		list of heaps (heap.c)
+ *	   pressure->mutex	reclaimers of one heap, while they run (pressure.c)
+ *	   failure->mutex	the report of a failure (failure.c)
  *	2. heap->mutex		lists of caches; creation and destruction; process
  *				context only, never held while memory is taken
  *				from the same heap
+ *	   reclaims_mutex	heaps that the shrinker sees (reclaim.c), over
+ *	   reclaim->mutex	who gives pages of one heap back
  *	3. depot->lock		a node's full and empty magazines (magazine.c)
  *	4. cache->lock		slabs of one cache (cache.c)
  *	5. pages->lock		extents and buddies of one heap (pages.c)

@@ -341,12 +341,17 @@ static void *alloc_or_grow(struct quarry_pages *pages, unsigned long nr_pages,
 	if (addr)
 		return addr;
 
+	if (gfpflags_allow_blocking(gfp) && pages->assist && quarry_pages_nr_above(pages))
+		pages->assist(pages, nr_pages);
 	ext = get_extent(pages, order_base_2(nr_pages), kind, gfp, &calls);
 	count_kernel_calls(pages, calls);
 	if (!ext)
 		return NULL;
 	*layer = QUARRY_LAYER_KERNEL;
-	return add_extent(pages, ext, nr_pages);
+	addr = add_extent(pages, ext, nr_pages);
+	if (pages->notify)
+		pages->notify(pages);
+	return addr;
 }
 
 void *quarry_pages_alloc(struct quarry_pages *pages, unsigned long nr_pages,
@@ -359,6 +364,8 @@ void *quarry_pages_alloc(struct quarry_pages *pages, unsigned long nr_pages,
 	addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
 	if (!addr && gfpflags_allow_blocking(gfp) && pages->relieve && pages->relieve(pages))
 		addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
+	if (!addr && pages->failed)
+		pages->failed(pages, nr_pages, gfp);
 	return addr;
 }
 
@@ -559,7 +566,8 @@ unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_
 
 /* === Setting up, tearing down === */
 
-void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 reserve)
+void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_limit,
+		       u64 reserve)
 {
 	unsigned int k, f, order;
 
@@ -567,6 +575,7 @@ void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 rese
 	raw_spin_lock_init(&pages->lock);
 	pages->node = node;
 	pages->limit = limit;
+	pages->soft_limit = soft_limit;
 	pages->reserve = reserve;
 	INIT_LIST_HEAD(&pages->extents);
 	quarry_meta_init(&pages->meta, node);

@@ -6,6 +6,7 @@
 #define _QUARRY_PAGES_H
 
 #include <linux/list.h>
+#include <linux/pfn.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -34,11 +35,16 @@ struct quarry_pages {
 	raw_spinlock_t lock;
 	int node;				/* preferred; constant */
 	u64 limit;				/* bytes, 0: none; constant */
+	u64 soft_limit;				/* bytes, 0: none; constant */
 	u64 reserve;				/* bytes; constant */
 	/* Called when growth failed and the caller may sleep: true if a retry may help. */
 	bool (*relieve)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, when pages became free or mapped ones more. */
 	void (*notify)(struct quarry_pages *pages);	/* constant */
+	/* Called before growth above the soft limit by who may sleep. */
+	void (*assist)(struct quarry_pages *pages, unsigned long nr_pages);	/* constant */
+	/* Called, in any context but NMI, when an allocation failed for good. */
+	void (*failed)(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp); /* constant */
 	struct quarry_meta meta;
 	/* everything below under lock */
 	struct list_head extents;		/* all */
@@ -60,7 +66,8 @@ struct quarry_pages {
 	unsigned long nr_kernel_calls;
 };
 
-void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 reserve);
+void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_limit,
+		       u64 reserve);
 /* Take extents until @reserve bytes are mapped.  Process context. */
 int quarry_pages_fill_reserve(struct quarry_pages *pages);
 /*
@@ -101,6 +108,15 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
  * from reclaim: allocates and waits for nothing.  Returns how many pages went.
  */
 unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_pages);
+
+/* Pages mapped beyond the soft limit, 0 without one. */
+static inline unsigned long quarry_pages_nr_above(const struct quarry_pages *pages)
+{
+	u64 mapped = (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT;
+
+	return pages->soft_limit && mapped > pages->soft_limit ?
+	       PFN_UP(mapped - pages->soft_limit) : 0;
+}
 
 /* Free pages beyond the reserve. */
 unsigned long quarry_pages_nr_idle(struct quarry_pages *pages);

@@ -141,6 +141,20 @@ u64 quarry_reclaim_trim(struct quarry_reclaim *r)
 	return (u64)nr << PAGE_SHIFT;
 }
 
+unsigned long quarry_reclaim_pressed(struct quarry_reclaim *r, unsigned long nr_pages, bool try)
+{
+	unsigned long nr;
+
+	if (!try)
+		mutex_lock(&r->mutex);
+	else if (!mutex_trylock(&r->mutex))
+		return 0;
+	nr = quarry_pages_release(r->pages, nr_pages);
+	r->nr_reclaimed += nr;
+	mutex_unlock(&r->mutex);
+	return nr;
+}
+
 /* === Shrinker === */
 
 static unsigned long count_objects(struct shrinker *shrinker, struct shrink_control *sc)

@@ -24,7 +24,7 @@ struct quarry_reclaim {
 	unsigned long debt;			/* 1/1024 pages to go; under mutex */
 	struct list_head node;			/* under the list's mutex in reclaim.c */
 	/* pages given back so far, by reason; under mutex */
-	unsigned long nr_decayed, nr_shrunk, nr_trimmed;
+	unsigned long nr_decayed, nr_shrunk, nr_trimmed, nr_reclaimed;
 };
 
 int quarry_reclaim_global_init(void);
@@ -40,6 +40,12 @@ void quarry_reclaim_notify(struct quarry_reclaim *r);
 
 /* Everything beyond the reserve.  Process context.  Bytes given back. */
 u64 quarry_reclaim_trim(struct quarry_reclaim *r);
+
+/*
+ * Up to @nr_pages because the heap is above its soft limit; returns how many went.
+ * With @try, only if nobody else is giving back.  Process context.
+ */
+unsigned long quarry_reclaim_pressed(struct quarry_reclaim *r, unsigned long nr_pages, bool try);
 
 /* -EINVAL if out of range. */
 int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms);

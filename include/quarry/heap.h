@@ -6,6 +6,7 @@
 #define _QUARRY_HEAP_H
 
 #include <linux/bitops.h>
+#include <linux/list.h>
 #include <linux/numa.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -43,6 +44,8 @@ struct quarry_heap {
  * struct quarry_heap_params - how to make a heap; start from %QUARRY_HEAP_DEFAULTS
  * @name: 1 to 31 characters, unique; the directory in debugfs; no '/', not "fault"
  * @limit: hard limit on bytes taken from the backing; 0 for none
+ * @soft_limit: above this many bytes the heap's worker gives back what it can and asks
+ *              the reclaimers; allocations go on; 0 for none
  * @reserve: bytes taken at creation and kept until the heap is destroyed
  * @node: NUMA node that extents are preferred from (0 is node 0), or %NUMA_NO_NODE
  * @decay_ms: half-life of idle pages in milliseconds: the half of them goes back to
@@ -51,6 +54,7 @@ struct quarry_heap {
 struct quarry_heap_params {
 	const char *name;
 	u64 limit;
+	u64 soft_limit;
 	u64 reserve;
 	int node;
 	int decay_ms;
@@ -72,11 +76,13 @@ struct quarry_heap_params {
  * @mapped_peak: largest @mapped so far
  * @active_peak: largest number of bytes taken out of the buddies so far (with cached pages)
  * @limit: hard limit on @mapped, 0 for none
+ * @soft_limit: limit above which memory is asked back, 0 for none
  * @reserve: bytes that are never given back
  * @lost: in pages found with a foreign reference when they were to be given back
  * @decayed: given back to the kernel because nobody missed them
  * @shrunk: given back under memory pressure
  * @trimmed: given back on request, or because the limit was hit
+ * @reclaimed: given back because the heap was above its soft limit
  * @nr_extents: extents now (a count)
  * @nr_extent_allocs: extents obtained so far (a count)
  * @nr_kernel_calls: calls to the kernel's page allocator so far (a count)
@@ -90,11 +96,13 @@ struct quarry_heap_stats {
 	u64 mapped_peak;
 	u64 active_peak;
 	u64 limit;
+	u64 soft_limit;
 	u64 reserve;
 	u64 lost;
 	u64 decayed;
 	u64 shrunk;
 	u64 trimmed;
+	u64 reclaimed;
 	u64 nr_extents;
 	u64 nr_extent_allocs;
 	u64 nr_kernel_calls;
@@ -157,6 +165,50 @@ struct quarry_heap *quarry_default_heap(void);
  * Return: bytes given back.
  */
 u64 quarry_heap_trim(struct quarry_heap *heap);
+
+/**
+ * struct quarry_reclaimer - a user of a heap that can give memory back when asked
+ * @name: shown in debugfs; not copied
+ * @priority: higher ones are asked first
+ * @reclaim: asked for @bytes; frees what it can and returns how many bytes that was, 0
+ *           if nothing.  Called from the heap's worker: may sleep and may free
+ *           anything, must not add or remove reclaimers or wait for an allocation
+ *           from this heap.
+ *
+ * Embed it; the caller keeps it until quarry_heap_remove_reclaimer() has returned.
+ */
+struct quarry_reclaimer {
+	const char *name;
+	int priority;
+	u64 (*reclaim)(struct quarry_reclaimer *reclaimer, u64 bytes);
+	/* private: under the heap's pressure mutex */
+	struct list_head node;
+	u64 nr_calls;
+	u64 last_wanted;
+	u64 last_given;
+	u64 given;
+};
+
+/**
+ * quarry_heap_add_reclaimer() - have a function called when a heap is above its soft limit
+ * @heap: the heap
+ * @reclaimer: name, priority and function set
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or %-EINVAL if the name or the function is missing.
+ */
+int quarry_heap_add_reclaimer(struct quarry_heap *heap, struct quarry_reclaimer *reclaimer);
+
+/**
+ * quarry_heap_remove_reclaimer() - undo quarry_heap_add_reclaimer()
+ * @heap: the heap
+ * @reclaimer: what was added
+ *
+ * Waits for a call that is under way.
+ *
+ * Context: Process context, may sleep.  Not from a reclaimer.
+ */
+void quarry_heap_remove_reclaimer(struct quarry_heap *heap, struct quarry_reclaimer *reclaimer);
 
 /**
  * quarry_heap_get_stats() - read a heap's numbers
