@@ -43,8 +43,8 @@ struct quarry_pages {
 	void (*notify)(struct quarry_pages *pages);	/* constant */
 	/* Called before growth above the soft limit by who may sleep. */
 	void (*assist)(struct quarry_pages *pages, unsigned long nr_pages);	/* constant */
-	/* Called, in any context but NMI, when an allocation failed for good. */
-	void (*failed)(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp); /* constant */
+	/* Constant.  Called, in any context but NMI, when an allocation failed for good. */
+	void (*failed)(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp);
 	struct quarry_meta meta;
 	/* everything below under lock */
 	struct list_head extents;		/* all */
