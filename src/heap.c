@@ -354,7 +354,8 @@ static int check_heap_params(const struct quarry_heap_params *p)
 		what = "name has to be 1 to 31 characters without '/', and not fault";
 	else if (p->limit && p->limit < SZ_64K)
 		what = "limit has to be 0 (none) or at least 65536 bytes";
-	else if (p->soft_limit && (p->soft_limit < SZ_64K || (p->limit && p->soft_limit > p->limit)))
+	else if (p->soft_limit && (p->soft_limit < SZ_64K ||
+				   (p->limit && p->soft_limit > p->limit)))
 		what = "soft_limit has to be 0 (none) or 65536 bytes to the limit";
 	else if (p->reserve > ram / 2)
 		what = "reserve has to be at most half of memory";

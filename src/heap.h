@@ -30,8 +30,8 @@ struct quarry_failure {
 	unsigned long when;			/* jiffies */
 	char comm[16];
 	struct work_struct work;
-	struct mutex mutex;
-	char *text;				/* under mutex: the report, or NULL */
+	struct mutex mutex;			/* the text */
+	char *text;				/* the report, or NULL */
 };
 
 struct quarry_heap_priv {
