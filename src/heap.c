@@ -680,15 +680,8 @@ void quarry_heaps_disown(struct module *mod)
 	mutex_unlock(&heaps_mutex);
 }
 
-int quarry_heap_global_init(u64 limit, u64 reserve, int decay_ms)
+int quarry_heap_global_init(const struct quarry_heap_params *params)
 {
-	struct quarry_heap_params params = {
-		.name = "default",
-		.limit = limit,
-		.reserve = reserve,
-		.decay_ms = decay_ms,
-		.node = NUMA_NO_NODE,
-	};
 	struct quarry_heap *heap;
 	int ret;
 
@@ -697,7 +690,7 @@ int quarry_heap_global_init(u64 limit, u64 reserve, int decay_ms)
 	if (ret < 0)
 		return ret;
 	hotplug_state = ret;
-	heap = quarry_heap_create(&params);
+	heap = quarry_heap_create(params);
 	if (IS_ERR(heap)) {
 		cpuhp_remove_state_nocalls(hotplug_state);
 		return PTR_ERR(heap);

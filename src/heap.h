@@ -60,7 +60,8 @@ static inline struct quarry_heap_priv *to_priv(struct quarry_heap *heap)
 	return container_of(heap, struct quarry_heap_priv, heap);
 }
 
-int quarry_heap_global_init(u64 limit, u64 reserve, int decay_ms);
+/* @params: how to make the default heap. */
+int quarry_heap_global_init(const struct quarry_heap_params *params);
 void quarry_heap_global_exit(void);
 /* Report what a module leaves behind and forget what points into it. */
 void quarry_heaps_disown(struct module *mod);

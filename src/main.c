@@ -21,7 +21,8 @@
 
 /* === Parameters: bytes, with an optional suffix K, M, G === */
 
-static u64 limit, reserve;
+/* Of the default heap. */
+static u64 limit, soft_limit, reserve;
 static int decay_ms = QUARRY_DECAY_DEFAULT;
 
 static u64 ram_bytes(void)
@@ -32,7 +33,10 @@ static u64 ram_bytes(void)
 /* Prints what a parameter may be, after what is wrong with it. */
 static int refuse(const char *name, const char *value, const char *what)
 {
-	if (!strcmp(name, "limit"))
+	if (!strcmp(name, "soft_limit"))
+		pr_err("parameter soft_limit=%s: %s, has to be 0 (none) or 65536 to %llu bytes and within limit\n",
+		       value, what, ram_bytes());
+	else if (!strcmp(name, "limit"))
 		pr_err("parameter limit=%s: %s, has to be 0 (none) or 65536 to %llu bytes\n",
 		       value, what, ram_bytes());
 	else
@@ -67,6 +71,9 @@ static const struct kernel_param_ops bytes_ops = {
 module_param_cb(limit, &bytes_ops, &limit, 0444);
 MODULE_PARM_DESC(limit, "hard limit of the default heap in bytes: 0 (none) or 64K to all memory");
 
+module_param_cb(soft_limit, &bytes_ops, &soft_limit, 0444);
+MODULE_PARM_DESC(soft_limit, "bytes above which the default heap gives back: 0 (none) or 64K to limit");
+
 module_param_cb(reserve, &bytes_ops, &reserve, 0444);
 MODULE_PARM_DESC(reserve, "bytes the default heap takes at load and keeps: 0 to half of memory");
 
@@ -98,6 +105,10 @@ static int check_params(void)
 	snprintf(value, sizeof(value), "%llu", limit);
 	if (limit && (limit < SZ_64K || limit > ram_bytes()))
 		return refuse("limit", value, "out of range");
+	snprintf(value, sizeof(value), "%llu", soft_limit);
+	if (soft_limit && (soft_limit < SZ_64K || soft_limit > ram_bytes() ||
+			   (limit && soft_limit > limit)))
+		return refuse("soft_limit", value, "out of range");
 	snprintf(value, sizeof(value), "%llu", reserve);
 	if (reserve > ram_bytes() / 2 || (limit && PAGE_ALIGN(reserve) > limit))
 		return refuse("reserve", value, "out of range");
@@ -145,10 +156,15 @@ EXPORT_SYMBOL_GPL(quarry_abi_1);
 
 static int __init quarry_init(void)
 {
+	struct quarry_heap_params params = { .name = "default", .node = NUMA_NO_NODE };
 	int ret = check_params();
 
 	if (ret)
 		return ret;
+	params.limit = limit;
+	params.soft_limit = soft_limit;
+	params.reserve = reserve;
+	params.decay_ms = decay_ms;
 	ret = quarry_mags_global_init();
 	if (ret)
 		return ret;
@@ -159,13 +175,14 @@ static int __init quarry_init(void)
 	ret = quarry_reclaim_global_init();
 	if (ret)
 		goto err_debugfs;
-	ret = quarry_heap_global_init(limit, reserve, decay_ms);
+	ret = quarry_heap_global_init(&params);
 	if (ret)
 		goto err_reclaim;
 	ret = watch_modules();
 	if (ret)
 		goto err_heap;
-	pr_info("loaded: limit %llu bytes (0: none), reserve %llu bytes\n", limit, reserve);
+	pr_info("loaded: limit %llu bytes (0: none), soft_limit %llu, reserve %llu, decay_ms %d\n",
+		limit, soft_limit, reserve, decay_ms);
 	return 0;
 
 err_heap:
