@@ -107,6 +107,110 @@ static void impossible_sizes(struct kunit *test)
 				  "works after refusals");
 }
 
+/* An allocation between refusals: good, and where it would have been without them. */
+static void expect_next_piece(struct kunit *test, struct quarry_arena *arena, char **next)
+{
+	char *ptr = quarry_arena_alloc(arena, 24, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ptr);
+	if (*next)
+		KUNIT_EXPECT_PTR_EQ_MSG(test, ptr, *next, "a refusal moves nothing");
+	memset(ptr, 0x5a, 24);
+	*next = ptr + 24;
+}
+
+/* Leave less than 64 bytes in the first chunk. */
+static void fill_chunk(struct kunit *test, struct quarry_arena *arena)
+{
+	size_t taken = 0;
+
+	while (arena->pos + 64 <= arena->end) {
+		KUNIT_ASSERT_NOT_NULL(test, quarry_arena_alloc(arena, 64, GFP_KERNEL));
+		taken += 64;
+	}
+	KUNIT_EXPECT_EQ(test, arena_stats(arena).nr_chunks, 1ULL);
+	KUNIT_EXPECT_GT(test, taken, (size_t)1024);
+}
+
+static void bad_alignments(struct kunit *test)
+{
+	static const size_t bad[] = {
+		0, 3, 6, 48, PAGE_SIZE - 1, PAGE_SIZE + 1, 2 * PAGE_SIZE, SZ_1G, 1UL << 63,
+		SIZE_MAX,
+	};
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_arena *arena = quarry_test_arena(test, heap, NULL);
+	unsigned int i, round;
+	char *next = NULL;
+	size_t align;
+	void *ptr;
+
+	for (round = 0; round < 2; round++) {
+		/* In a chunk with room, then in one that is full. */
+		if (round)
+			fill_chunk(test, arena);
+		for (i = 0; i < ARRAY_SIZE(bad); i++) {
+			align = bad[i];
+			QUARRY_EXPECT_REPORTS(test, 1,
+					      ptr = quarry_arena_alloc_aligned(arena, 64, align,
+									       GFP_KERNEL));
+			KUNIT_EXPECT_NULL_MSG(test, ptr, "align %zu, round %u", align, round);
+			if (!round)
+				expect_next_piece(test, arena, &next);
+		}
+		KUNIT_EXPECT_EQ(test, arena_stats(arena).nr_chunks, 1ULL);
+	}
+	next = NULL;
+	expect_next_piece(test, arena, &next);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
+static const gfp_t refused_flags[] = {
+	__GFP_DMA, __GFP_DMA32, __GFP_HIGHMEM, __GFP_MOVABLE, __GFP_THISNODE, __GFP_NOFAIL,
+	__GFP_ACCOUNT,
+};
+
+/* Whether or not the chunk has room makes no difference. */
+static void flags_are_refused_not_ignored(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_arena *arena = quarry_test_arena(test, heap, NULL);
+	unsigned int i, round;
+	char *next = NULL;
+	void *ptr;
+
+	for (round = 0; round < 2; round++) {
+		if (round)
+			fill_chunk(test, arena);
+		for (i = 0; i < ARRAY_SIZE(refused_flags); i++) {
+			/* The build may lack one of them; 0 is no flag to refuse. */
+			if (!refused_flags[i])
+				continue;
+			QUARRY_EXPECT_REPORTS(test, 1,
+					      ptr = quarry_arena_alloc(arena, 64, GFP_KERNEL |
+								       refused_flags[i]));
+			KUNIT_EXPECT_NULL_MSG(test, ptr, "flag %#x, round %u",
+					      (__force unsigned int)refused_flags[i], round);
+			if (!round)
+				expect_next_piece(test, arena, &next);
+		}
+		KUNIT_EXPECT_EQ(test, arena_stats(arena).nr_chunks, 1ULL);
+	}
+	for (i = 0; i < ARRAY_SIZE(refused_flags); i++) {
+		struct quarry_arena *other = NULL;
+
+		if (!refused_flags[i])
+			continue;
+		QUARRY_EXPECT_REPORTS(test, 1,
+				      other = quarry_arena_create(heap, NULL, GFP_KERNEL |
+								  refused_flags[i]));
+		KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(other), -EINVAL, "flag %#x",
+				    (__force unsigned int)refused_flags[i]);
+	}
+	next = NULL;
+	expect_next_piece(test, arena, &next);
+}
+
 struct typed {
 	u64 a;
 	u8 b;
@@ -399,6 +503,8 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(alignments),
 	KUNIT_CASE(big_allocations),
 	KUNIT_CASE(impossible_sizes),
+	KUNIT_CASE(bad_alignments),
+	KUNIT_CASE(flags_are_refused_not_ignored),
 	KUNIT_CASE(typed_and_copies),
 	KUNIT_CASE(zeroed_when_asked),
 	KUNIT_CASE(reset_keeps_the_first_chunk),

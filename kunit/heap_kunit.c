@@ -42,6 +42,25 @@ static void bad_parameters_are_refused(struct kunit *test)
 	EXPECT_NO_HEAP(test, -EEXIST, .name = "default", .node = any);
 }
 
+/* The reserve is whole pages: one that only fits as bytes is refused, not tried. */
+static void reserve_rounds_up_beyond_the_limit(struct kunit *test)
+{
+	struct quarry_heap_params params = {
+		.name = quarry_test_name(test),
+		QUARRY_HEAP_DEFAULTS,
+		.limit = 70000,
+		.reserve = 70000,
+	};
+	struct quarry_heap *heap;
+
+	QUARRY_EXPECT_REPORTS(test, 1, heap = quarry_heap_create(&params));
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(heap), -EINVAL);
+	quarry_heap_destroy(heap);
+	params.reserve = round_down(70000, PAGE_SIZE);
+	heap = quarry_test_heap_params(test, params);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, params.reserve);
+}
+
 static void longest_name_and_reuse(struct kunit *test)
 {
 	struct quarry_heap_params params = {
@@ -473,6 +492,7 @@ static void random_sizes(struct kunit *test)
 
 static struct kunit_case heap_cases[] = {
 	KUNIT_CASE(bad_parameters_are_refused),
+	KUNIT_CASE(reserve_rounds_up_beyond_the_limit),
 	KUNIT_CASE(longest_name_and_reuse),
 	KUNIT_CASE(fresh_heap_is_small),
 	KUNIT_CASE(default_heap_serves),

@@ -20,7 +20,7 @@ MODULE_PARM_DESC(seed, "seed of the random tests; 0 picks one");
 /* Cases run one after the other, so these need no lock. */
 static unsigned long reports_at_init;
 static unsigned long reports_expected;
-static unsigned long reports_at_destroy;
+static unsigned long reports_at_destroy;	/* expected */
 static u64 default_allocated;
 
 int quarry_test_init(struct kunit *test)
@@ -134,7 +134,27 @@ const char *quarry_test_name(struct kunit *test)
 	return name;
 }
 
-/* Action of a heap; kunit_get_current_test() works in actions, too. */
+/*
+ * What an action destroys is destroyed in here: KUnit runs the actions after the
+ * suite's exit, so whatever they make the allocator report is for us to count.
+ */
+static unsigned long destroy_begin(void)
+{
+	/* What is not expected shall be in the log. */
+	quarry_report_suppress(reports_at_destroy);
+	return quarry_report_count();
+}
+
+/* kunit_get_current_test() works in actions, too. */
+static void destroy_end(unsigned long begin, const char *what)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	KUNIT_EXPECT_EQ_MSG(test, quarry_test_reports_end(begin), reports_at_destroy,
+			    "reports when the %s was destroyed", what);
+	reports_at_destroy = 0;
+}
+
 static void heap_exit(void *ptr)
 {
 	struct kunit *test = kunit_get_current_test();
@@ -143,13 +163,9 @@ static void heap_exit(void *ptr)
 
 	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
 	QUARRY_EXPECT_VERIFIED(test, heap);
-	begin = quarry_report_count();
-	/* What is not expected shall be in the log. */
-	quarry_report_suppress(reports_at_destroy);
+	begin = destroy_begin();
 	quarry_heap_destroy(heap);
-	KUNIT_EXPECT_EQ_MSG(test, quarry_test_reports_end(begin), reports_at_destroy,
-			    "reports when the heap was destroyed");
-	reports_at_destroy = 0;
+	destroy_end(begin, "heap");
 }
 
 struct quarry_heap *quarry_test_heap_params(struct kunit *test, struct quarry_heap_params params)
@@ -172,7 +188,7 @@ struct quarry_heap *quarry_test_heap(struct kunit *test)
 	return quarry_test_heap_params(test, params);
 }
 
-void quarry_test_heap_expect_reports(unsigned long nr)
+void quarry_test_destroy_expect_reports(unsigned long nr)
 {
 	reports_at_destroy = nr;
 }
@@ -184,7 +200,10 @@ void quarry_test_heap_done(struct kunit *test, struct quarry_heap *heap)
 
 static void cache_exit(void *cache)
 {
+	unsigned long begin = destroy_begin();
+
 	quarry_cache_destroy(cache);
+	destroy_end(begin, "cache");
 }
 
 struct quarry_cache *quarry_test_cache(struct kunit *test, struct quarry_heap *heap, size_t size,
@@ -207,7 +226,10 @@ void quarry_test_cache_done(struct kunit *test, struct quarry_cache *cache)
 
 static void arena_exit(void *arena)
 {
+	unsigned long begin = destroy_begin();
+
 	quarry_arena_destroy(arena);
+	destroy_end(begin, "arena");
 }
 
 struct quarry_arena *quarry_test_arena(struct kunit *test, struct quarry_heap *heap,
@@ -223,6 +245,26 @@ struct quarry_arena *quarry_test_arena(struct kunit *test, struct quarry_heap *h
 void quarry_test_arena_done(struct kunit *test, struct quarry_arena *arena)
 {
 	kunit_release_action(test, arena_exit, arena);
+}
+
+bool quarry_test_run_alloc(struct quarry_heap *heap, struct quarry_test_run *run, unsigned long nr,
+			   u64 tag)
+{
+	run->addr = quarry_alloc_pages_exact(heap, nr, GFP_KERNEL);
+	run->nr = nr;
+	run->tag = tag;
+	if (!run->addr)
+		return false;
+	quarry_test_fill(run->addr, nr << PAGE_SHIFT, tag);
+	return true;
+}
+
+void quarry_test_run_free(struct kunit *test, struct quarry_test_run *run)
+{
+	KUNIT_EXPECT_TRUE_MSG(test, quarry_test_check(run->addr, run->nr << PAGE_SHIFT, run->tag),
+			      "%lu pages at %p were written to by others", run->nr, run->addr);
+	quarry_free_pages(run->addr);
+	run->addr = NULL;
 }
 
 void quarry_test_worker_fail(struct quarry_test_worker *worker, const char *what,

@@ -29,9 +29,11 @@ struct task_struct;
 /* One listing of all suites is in main.c. */
 extern struct kunit_suite quarry_buddy_suite;
 extern struct kunit_suite quarry_pages_suite;
+extern struct kunit_suite quarry_stray_suite;
 extern struct kunit_suite quarry_reclaim_suite;
 extern struct kunit_suite quarry_magazine_suite;
 extern struct kunit_suite quarry_slab_suite;
+extern struct kunit_suite quarry_cache_suite;
 extern struct kunit_suite quarry_sizeclass_suite;
 extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
@@ -77,13 +79,13 @@ struct quarry_heap *quarry_test_heap(struct kunit *test);
 struct quarry_heap *quarry_test_heap_params(struct kunit *test, struct quarry_heap_params params);
 void quarry_test_heap_done(struct kunit *test, struct quarry_heap *heap);
 
-/* Destroying the next heap prints this many reports. */
-void quarry_test_heap_expect_reports(unsigned long nr);
-
 /* A name that no heap has, in memory of the test. */
 const char *quarry_test_name(struct kunit *test);
 
-/* Caches and arenas that are destroyed before their heap when the case ends. */
+/*
+ * Caches and arenas that are destroyed before their heap when the case ends, which
+ * must print no report either.
+ */
 struct quarry_cache *quarry_test_cache(struct kunit *test, struct quarry_heap *heap, size_t size,
 				       size_t align, unsigned int flags, void (*ctor)(void *obj));
 void quarry_test_cache_done(struct kunit *test, struct quarry_cache *cache);
@@ -91,8 +93,23 @@ struct quarry_arena *quarry_test_arena(struct kunit *test, struct quarry_heap *h
 				       const struct quarry_arena_params *params);
 void quarry_test_arena_done(struct kunit *test, struct quarry_arena *arena);
 
+/* Destroying the next one of these prints this many reports. */
+void quarry_test_destroy_expect_reports(unsigned long nr);
+
 /* Zeroed memory that is freed when the case ends; NULL ends the case. */
 void *quarry_test_array(struct kunit *test, size_t n, size_t size);
+
+/* A live run of pages and the tag of the pattern that fills it. */
+struct quarry_test_run {
+	void *addr;
+	unsigned long nr;
+	u64 tag;
+};
+
+bool quarry_test_run_alloc(struct quarry_heap *heap, struct quarry_test_run *run, unsigned long nr,
+			   u64 tag);
+/* Checks the whole pattern, then frees. */
+void quarry_test_run_free(struct kunit *test, struct quarry_test_run *run);
 
 struct quarry_heap_stats quarry_test_stats(struct quarry_heap *heap);
 

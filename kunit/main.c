@@ -8,9 +8,11 @@
 
 kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_pages_suite,
+		  &quarry_stray_suite,
 		  &quarry_reclaim_suite,
 		  &quarry_magazine_suite,
 		  &quarry_slab_suite,
+		  &quarry_cache_suite,
 		  &quarry_sizeclass_suite,
 		  &quarry_heap_suite,
 		  &quarry_arena_suite,

@@ -14,36 +14,9 @@
 
 #define NR_SLOTS	128
 
-/* A live run of pages and the tag of its pattern. */
-struct run {
-	void *addr;
-	unsigned long nr;
-	u64 tag;
-};
-
 static const unsigned long exact_counts[] = {
 	1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 100, 127, 255, 257, 500, 1000, 1023, 1024,
 };
-
-static bool run_alloc(struct quarry_heap *heap, struct run *run, unsigned long nr, u64 tag)
-{
-	run->addr = quarry_alloc_pages_exact(heap, nr, GFP_KERNEL);
-	run->nr = nr;
-	run->tag = tag;
-	if (!run->addr)
-		return false;
-	quarry_test_fill(run->addr, nr << PAGE_SHIFT, tag);
-	return true;
-}
-
-/* Checks the whole pattern, then frees. */
-static void run_free(struct kunit *test, struct run *run)
-{
-	KUNIT_EXPECT_TRUE_MSG(test, quarry_test_check(run->addr, run->nr << PAGE_SHIFT, run->tag),
-			      "%lu pages at %p were written to by others", run->nr, run->addr);
-	quarry_free_pages(run->addr);
-	run->addr = NULL;
-}
 
 /* === Allocating === */
 
@@ -113,26 +86,50 @@ static void impossible_counts(struct kunit *test)
 	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
 }
 
+/* Order 11 is one too many; from 64 on the shift itself is undefined. */
+static void impossible_orders(struct kunit *test)
+{
+	static const unsigned int orders[] = {
+		11, 12, 20, 31, 32, 52, 53, 62, 63, 64, 65, 128, UINT_MAX,
+	};
+	struct quarry_heap *heap = quarry_test_heap(test);
+	unsigned int i, order;
+	void *addr;
+
+	KUNIT_EXPECT_NULL(test, quarry_alloc_pages(heap, 11, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, quarry_alloc_pages(heap, 64, GFP_KERNEL));
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		order = orders[i];
+		OPTIMIZER_HIDE_VAR(order);
+		addr = quarry_alloc_pages(heap, order, GFP_KERNEL);
+		KUNIT_EXPECT_NULL_MSG(test, addr, "order %u", orders[i]);
+		quarry_free_pages(addr);
+	}
+	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+	KUNIT_EXPECT_EQ_MSG(test, quarry_test_stats(heap).mapped, 0ULL, "the kernel was not asked");
+}
+
 /* All at once, each with a pattern of its own over all of its bytes. */
 static void runs_do_not_overlap(struct kunit *test)
 {
 	struct quarry_heap *heap = quarry_test_heap(test);
-	struct run runs[ARRAY_SIZE(exact_counts)];
+	struct quarry_test_run runs[ARRAY_SIZE(exact_counts)];
 	u64 pages = 0;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(runs); i++) {
-		KUNIT_ASSERT_TRUE_MSG(test, run_alloc(heap, &runs[i], exact_counts[i], i),
+		KUNIT_ASSERT_TRUE_MSG(test,
+				      quarry_test_run_alloc(heap, &runs[i], exact_counts[i], i),
 				      "%lu pages", exact_counts[i]);
 		pages += exact_counts[i];
 	}
 	QUARRY_EXPECT_ALLOCATED(test, heap, pages << PAGE_SHIFT);
 	QUARRY_EXPECT_VERIFIED(test, heap);
 	for (i = 0; i < ARRAY_SIZE(runs); i += 2)
-		run_free(test, &runs[i]);
+		quarry_test_run_free(test, &runs[i]);
 	QUARRY_EXPECT_VERIFIED(test, heap);
 	for (i = 1; i < ARRAY_SIZE(runs); i += 2)
-		run_free(test, &runs[i]);
+		quarry_test_run_free(test, &runs[i]);
 }
 
 static void zeroed_when_asked(struct kunit *test)
@@ -154,23 +151,23 @@ static void zeroed_when_asked(struct kunit *test)
 	}
 }
 
-static bool random_step(struct kunit *test, struct quarry_heap *heap, struct run *run,
+static bool random_step(struct kunit *test, struct quarry_heap *heap, struct quarry_test_run *run,
 			struct rnd_state *rnd, u64 *live)
 {
 	unsigned long nr = 1 + quarry_test_below(rnd, 1U << quarry_test_below(rnd, 8));
 
 	if (run->addr) {
 		*live -= run->nr << PAGE_SHIFT;
-		run_free(test, run);
+		quarry_test_run_free(test, run);
 		return true;
 	}
 	*live += nr << PAGE_SHIFT;
-	return run_alloc(heap, run, nr, prandom_u32_state(rnd));
+	return quarry_test_run_alloc(heap, run, nr, prandom_u32_state(rnd));
 }
 
 static void random_runs(struct kunit *test)
 {
-	struct run *runs = quarry_test_array(test, NR_SLOTS, sizeof(*runs));
+	struct quarry_test_run *runs = quarry_test_array(test, NR_SLOTS, sizeof(*runs));
 	struct quarry_heap *heap = quarry_test_heap(test);
 	unsigned int i, steps = QUARRY_TEST_LOOPS(8000);
 	struct rnd_state rnd;
@@ -190,7 +187,7 @@ static void random_runs(struct kunit *test)
 	}
 	for (i = 0; i < NR_SLOTS; i++) {
 		if (runs[i].addr)
-			run_free(test, &runs[i]);
+			quarry_test_run_free(test, &runs[i]);
 	}
 }
 
@@ -277,7 +274,7 @@ static void reserve_is_kept(struct kunit *test)
 		.reserve = SZ_1M + SZ_64K,
 	};
 	struct quarry_heap *heap = quarry_test_heap_params(test, params);
-	struct run runs[4];
+	struct quarry_test_run runs[4];
 	unsigned int i;
 
 	KUNIT_EXPECT_GE(test, quarry_test_stats(heap).mapped, params.reserve);
@@ -285,10 +282,10 @@ static void reserve_is_kept(struct kunit *test)
 	quarry_heap_trim(heap);
 	KUNIT_EXPECT_GE(test, quarry_test_stats(heap).mapped, params.reserve);
 	for (i = 0; i < ARRAY_SIZE(runs); i++)
-		KUNIT_ASSERT_TRUE(test, run_alloc(heap, &runs[i], 500, i));
+		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &runs[i], 500, i));
 	KUNIT_EXPECT_GE(test, quarry_test_stats(heap).mapped, 4 * 500 * PAGE_SIZE);
 	for (i = 0; i < ARRAY_SIZE(runs); i++)
-		run_free(test, &runs[i]);
+		quarry_test_run_free(test, &runs[i]);
 	quarry_heap_trim(heap);
 	KUNIT_EXPECT_GE(test, quarry_test_stats(heap).mapped, params.reserve);
 	KUNIT_EXPECT_LT_MSG(test, quarry_test_stats(heap).mapped,
@@ -323,15 +320,15 @@ static void trim_gives_back(struct kunit *test)
 {
 	struct quarry_heap *heap = quarry_test_heap(test);
 	u64 before, given;
-	struct run kept;
-	struct run runs[16];
+	struct quarry_test_run kept;
+	struct quarry_test_run runs[16];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(runs); i++)
-		KUNIT_ASSERT_TRUE(test, run_alloc(heap, &runs[i], 100 + i, i));
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &kept, 3, 99));
+		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &runs[i], 100 + i, i));
+	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &kept, 3, 99));
 	for (i = 0; i < ARRAY_SIZE(runs); i++)
-		run_free(test, &runs[i]);
+		quarry_test_run_free(test, &runs[i]);
 	before = quarry_test_stats(heap).mapped;
 	given = quarry_heap_trim(heap);
 	KUNIT_EXPECT_GT(test, given, 0ULL);
@@ -339,7 +336,7 @@ static void trim_gives_back(struct kunit *test)
 			    "trim says it gave %llu of %llu back", given, before);
 	KUNIT_EXPECT_GT(test, quarry_test_stats(heap).mapped, 0ULL);
 	QUARRY_EXPECT_VERIFIED(test, heap);
-	run_free(test, &kept);
+	quarry_test_run_free(test, &kept);
 	quarry_heap_trim(heap);
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).nr_extents, 0ULL);
@@ -366,19 +363,19 @@ static void expect_identities(struct kunit *test, struct quarry_heap *heap)
 static void stats_identities(struct kunit *test)
 {
 	struct quarry_heap *heap = quarry_test_heap(test);
-	struct run runs[ARRAY_SIZE(exact_counts)];
+	struct quarry_test_run runs[ARRAY_SIZE(exact_counts)];
 	u64 peak;
 	unsigned int i;
 
 	expect_identities(test, heap);
 	for (i = 0; i < ARRAY_SIZE(runs); i++) {
-		KUNIT_ASSERT_TRUE(test, run_alloc(heap, &runs[i], exact_counts[i], i));
+		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &runs[i], exact_counts[i], i));
 		expect_identities(test, heap);
 	}
 	KUNIT_EXPECT_GT(test, quarry_test_stats(heap).metadata, 0ULL);
 	peak = quarry_test_stats(heap).mapped_peak;
 	for (i = 0; i < ARRAY_SIZE(runs); i++) {
-		run_free(test, &runs[i]);
+		quarry_test_run_free(test, &runs[i]);
 		expect_identities(test, heap);
 	}
 	quarry_heap_trim(heap);
@@ -391,9 +388,9 @@ static void stats_identities(struct kunit *test)
 static void interior_page_is_refused(struct kunit *test)
 {
 	struct quarry_heap *heap = quarry_test_heap(test);
-	struct run run;
+	struct quarry_test_run run;
 
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &run, 32, 1));
+	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &run, 32, 1));
 	QUARRY_EXPECT_REPORTS(test, 1, quarry_free_pages(run.addr + PAGE_SIZE));
 	QUARRY_EXPECT_REPORTS(test, 1, quarry_free_pages(run.addr + 16 * PAGE_SIZE));
 	QUARRY_EXPECT_REPORTS(test, 1, quarry_free(run.addr + 31 * PAGE_SIZE));
@@ -401,18 +398,18 @@ static void interior_page_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_usable_size(run.addr + PAGE_SIZE), (size_t)0);
 	QUARRY_EXPECT_ALLOCATED(test, heap, 32 * PAGE_SIZE);
 	QUARRY_EXPECT_VERIFIED(test, heap);
-	run_free(test, &run);
+	quarry_test_run_free(test, &run);
 }
 
 /* Runs above order 3 are not cached: the page heap sees each free. */
 static void double_free_is_refused(struct kunit *test)
 {
 	struct quarry_heap *heap = quarry_test_heap(test);
-	struct run kept;
+	struct quarry_test_run kept;
 	void *addr;
 	unsigned int order;
 
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &kept, 16, 7));
+	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &kept, 16, 7));
 	for (order = 4; order <= 10; order++) {
 		addr = quarry_alloc_pages(heap, order, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, addr);
@@ -423,7 +420,7 @@ static void double_free_is_refused(struct kunit *test)
 		QUARRY_EXPECT_ALLOCATED(test, heap, 16 * PAGE_SIZE);
 		QUARRY_EXPECT_VERIFIED(test, heap);
 	}
-	run_free(test, &kept);
+	quarry_test_run_free(test, &kept);
 }
 
 static void foreign_pointers_are_refused(struct kunit *test)
@@ -432,9 +429,9 @@ static void foreign_pointers_are_refused(struct kunit *test)
 	struct page *page = alloc_page(GFP_KERNEL);
 	void *small = kmalloc(64, GFP_KERNEL), *mapped = vmalloc(PAGE_SIZE);
 	unsigned long on_stack = 0;
-	struct run run;
+	struct quarry_test_run run;
 
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &run, 1, 1));
+	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &run, 1, 1));
 	KUNIT_EXPECT_TRUE(test, page && small && mapped);
 	QUARRY_EXPECT_REPORTS(test, 1, quarry_free_pages(page_address(page)));
 	QUARRY_EXPECT_REPORTS(test, 1, quarry_free(page_address(page)));
@@ -448,7 +445,7 @@ static void foreign_pointers_are_refused(struct kunit *test)
 	kfree(small);
 	__free_page(page);
 	QUARRY_EXPECT_ALLOCATED(test, heap, PAGE_SIZE);
-	run_free(test, &run);
+	quarry_test_run_free(test, &run);
 }
 
 /* === Lookups of what is not ours === */
@@ -516,10 +513,10 @@ static void lookup_of_lying_private(struct kunit *test)
 {
 	struct quarry_heap *heap = quarry_test_heap(test);
 	struct page *page = alloc_page(GFP_KERNEL);
-	struct run run;
+	struct quarry_test_run run;
 	unsigned long i;
 
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &run, 1, 1));
+	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &run, 1, 1));
 	KUNIT_EXPECT_NOT_NULL(test, page);
 	for (i = 0; page && i < 2048; i++) {
 		set_page_private(page, i < 1024 ? i : ULONG_MAX << (i & 63));
@@ -531,7 +528,7 @@ static void lookup_of_lying_private(struct kunit *test)
 		set_page_private(page, 0);
 		__free_page(page);
 	}
-	run_free(test, &run);
+	quarry_test_run_free(test, &run);
 }
 
 /* Pages of a heap that is gone belong to no one, whatever they still hold. */
@@ -557,154 +554,11 @@ static void lookup_of_stale_pages(struct kunit *test)
 	}
 }
 
-/* === Stray references === */
-
-#define NR_KERNEL_PAGES	1024
-
-/* Does the kernel hand out a page of [addr, addr + size) now? */
-static bool kernel_has_our_pages(const void *addr, size_t size)
-{
-	struct page *page, *next;
-	LIST_HEAD(pages);
-	bool found = false;
-	unsigned int i;
-
-	for (i = 0; i < NR_KERNEL_PAGES; i++) {
-		page = alloc_page(GFP_KERNEL);
-		if (!page)
-			break;
-		list_add(&page->lru, &pages);
-		if (page_address(page) - addr < size)
-			found = true;
-	}
-	list_for_each_entry_safe(page, next, &pages, lru)
-		__free_page(page);
-	return found;
-}
-
-/* With DEBUG_VM the kernel itself stops such a put_page() by a BUG(). */
-#define NEEDS_UNCHECKED_PUT(test)						\
-do {										\
-	if (IS_ENABLED(CONFIG_DEBUG_VM))					\
-		kunit_skip(test, "DEBUG_VM: put_page() of a frozen page is a BUG()"); \
-} while (0)
-
-static void put_page_gives_nothing_away(struct kunit *test)
-{
-	struct quarry_heap *heap = quarry_test_heap(test);
-	struct quarry_cache *cache = quarry_test_cache(test, heap, 256, 0, 0, NULL);
-	struct run one, many;
-	void *obj;
-
-	NEEDS_UNCHECKED_PUT(test);
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &one, 1, 1));
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &many, 20, 2));
-	obj = quarry_cache_alloc(cache, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	quarry_test_fill(obj, 256, 3);
-
-	put_page(virt_to_page(one.addr));
-	put_page(virt_to_page(many.addr));
-	put_page(virt_to_page(many.addr + 7 * PAGE_SIZE));
-	put_page(virt_to_page(obj));
-	KUNIT_EXPECT_FALSE(test, kernel_has_our_pages(one.addr, PAGE_SIZE));
-	KUNIT_EXPECT_FALSE(test, kernel_has_our_pages(many.addr, 20 * PAGE_SIZE));
-	KUNIT_EXPECT_FALSE(test, kernel_has_our_pages(PTR_ALIGN_DOWN(obj, PAGE_SIZE), PAGE_SIZE));
-	KUNIT_EXPECT_TRUE(test, quarry_test_check(obj, 256, 3));
-
-	page_ref_inc(virt_to_page(one.addr));
-	page_ref_inc(virt_to_page(many.addr));
-	page_ref_inc(virt_to_page(many.addr + 7 * PAGE_SIZE));
-	page_ref_inc(virt_to_page(obj));
-	quarry_cache_free(cache, obj);
-	run_free(test, &many);
-	run_free(test, &one);
-	quarry_heap_trim(heap);
-	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).lost, 0ULL);
-}
-
-/* The count stays wrong: that page is reported and kept out, the others go back. */
-static void put_page_loses_only_its_page(struct kunit *test)
-{
-	struct quarry_heap *heap = quarry_test_heap(test);
-	struct page *page;
-	struct run run;
-
-	NEEDS_UNCHECKED_PUT(test);
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &run, 32, 1));
-	page = virt_to_page(run.addr + 5 * PAGE_SIZE);
-	put_page(page);
-	run_free(test, &run);
-	QUARRY_EXPECT_REPORTS(test, 1, quarry_heap_trim(heap));
-	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).lost, (u64)PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
-	KUNIT_EXPECT_FALSE(test, kernel_has_our_pages(page_address(page), PAGE_SIZE));
-	quarry_test_heap_expect_reports(1);
-	quarry_test_heap_done(test, heap);
-	expect_unknown(test, page_address(page), "lost page");
-
-	/* No one's now; as if it had never been frozen. */
-	set_page_private(page, 0);
-	set_page_count(page, 1);
-	__free_page(page);
-}
-
-/* Someone else still uses a page when the heap gives its extent back. */
-static void foreign_reference_keeps_the_page(struct kunit *test)
-{
-	struct quarry_heap *heap = quarry_test_heap(test);
-	struct page *page;
-	struct run run;
-
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &run, 16, 1));
-	page = virt_to_page(run.addr + 2 * PAGE_SIZE);
-	page_ref_inc(page);
-	run_free(test, &run);
-	QUARRY_EXPECT_REPORTS(test, 1, quarry_heap_trim(heap));
-	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).lost, (u64)PAGE_SIZE);
-	KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), 1, "the foreign reference must survive");
-	KUNIT_EXPECT_FALSE(test, kernel_has_our_pages(page_address(page), PAGE_SIZE));
-	quarry_test_heap_expect_reports(1);
-	quarry_test_heap_done(test, heap);
-	put_page(page);
-}
-
-/* kfree() takes an address that is no slab for a large kmalloc and warns, once per boot. */
-static void expect_large_kmalloc_warning(void)
-{
-	static bool seen;
-
-	if (!seen)
-		pr_info("quarry_expect: free_large_kmalloc\n");
-	seen = true;
-}
-
-static void kfree_gives_nothing_away(struct kunit *test)
-{
-	struct quarry_heap *heap = quarry_test_heap(test);
-	struct run run;
-
-	NEEDS_UNCHECKED_PUT(test);
-	if (IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KMSAN))
-		kunit_skip(test, "the sanitizer would poison the page it takes for freed");
-	KUNIT_ASSERT_TRUE(test, run_alloc(heap, &run, 1, 1));
-	expect_large_kmalloc_warning();
-	kfree(run.addr);
-	KUNIT_EXPECT_FALSE(test, kernel_has_our_pages(run.addr, PAGE_SIZE));
-	KUNIT_EXPECT_PTR_EQ(test, quarry_heap_of(run.addr), heap);
-
-	/* Undo what kfree() took off: a reference and a page in the statistics. */
-	page_ref_inc(virt_to_page(run.addr));
-	mod_node_page_state(page_pgdat(virt_to_page(run.addr)), NR_SLAB_UNRECLAIMABLE_B, PAGE_SIZE);
-	run_free(test, &run);
-	quarry_heap_trim(heap);
-	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).lost, 0ULL);
-}
-
 static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(all_orders),
 	KUNIT_CASE(exact_count_costs_the_count),
 	KUNIT_CASE(impossible_counts),
+	KUNIT_CASE(impossible_orders),
 	KUNIT_CASE(runs_do_not_overlap),
 	KUNIT_CASE(zeroed_when_asked),
 	KUNIT_CASE(random_runs),
@@ -720,10 +574,6 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(lookup_of_kernel_memory),
 	KUNIT_CASE(lookup_of_lying_private),
 	KUNIT_CASE(lookup_of_stale_pages),
-	KUNIT_CASE(put_page_gives_nothing_away),
-	KUNIT_CASE(put_page_loses_only_its_page),
-	KUNIT_CASE(foreign_reference_keeps_the_page),
-	KUNIT_CASE(kfree_gives_nothing_away),
 	{}
 };
 

@@ -128,6 +128,36 @@ static void holes_over_and_over(struct kunit *test)
 	}
 }
 
+/* An extent with holes that is wholly free may serve the other kind: each is booked right. */
+static void holes_change_their_kind(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	const struct quarry_site *site = QUARRY_SITE();
+	void *run = quarry_alloc_pages(heap, 9, GFP_KERNEL);
+	u64 extents;
+
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	extents = quarry_test_stats(heap).nr_extent_allocs;
+	quarry_free_pages(run);
+	run = quarry_alloc_pages_exact(heap, 5, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	quarry_heap_trim(heap);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 5ULL << PAGE_SHIFT);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	quarry_free_pages(run);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+
+	run = quarry_alloc_pages_site(heap, 4, GFP_KERNEL, QUARRY_KIND_DATA, site);
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	KUNIT_EXPECT_EQ_MSG(test, quarry_test_stats(heap).nr_extent_allocs, extents,
+			    "these are pages of the extent with the holes");
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	quarry_free_pages(run);
+	quarry_heap_trim(heap);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
+}
+
 static void trim_keeps_the_reserve(struct kunit *test)
 {
 	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .reserve = SZ_1M + SZ_4K };
@@ -369,6 +399,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(trim_leaves_holes),
 	KUNIT_CASE(holes_are_not_ours),
 	KUNIT_CASE(holes_over_and_over),
+	KUNIT_CASE(holes_change_their_kind),
 	KUNIT_CASE(trim_keeps_the_reserve),
 	KUNIT_CASE(decay_halves),
 	KUNIT_CASE(decay_composes),

@@ -223,6 +223,37 @@ static void zero_and_constructor_exclude_each_other(struct kunit *test)
 	cache = quarry_test_cache(test, heap, sizeof(struct constructed), 0, 0, construct);
 	QUARRY_EXPECT_REPORTS(test, 1, obj = quarry_cache_alloc(cache, GFP_KERNEL | __GFP_ZERO));
 	KUNIT_EXPECT_NULL(test, obj);
+	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+}
+
+/* The same where the inline path finds an object: that must neither be wiped nor lost. */
+static void zero_and_constructor_on_the_fast_path(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct constructed *obj, *warm;
+	struct quarry_cache *cache;
+	int i;
+
+	cache = quarry_test_cache(test, heap, sizeof(*obj), 0, 0, construct);
+	migrate_disable();
+	warm = quarry_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, warm);
+	if (warm)
+		quarry_cache_free(cache, warm);
+	for (i = 0; warm && i < 3; i++) {
+		QUARRY_EXPECT_REPORTS(test, 1, obj = quarry_cache_alloc(cache, GFP_KERNEL |
+									__GFP_ZERO));
+		KUNIT_EXPECT_NULL(test, obj);
+		QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+		QUARRY_EXPECT_VERIFIED(test, heap);
+		obj = quarry_cache_alloc(cache, GFP_KERNEL);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, obj, warm, "it went back to the magazine");
+		if (!obj)
+			break;
+		KUNIT_EXPECT_EQ_MSG(test, obj->magic, MAGIC, "it is still as constructed");
+		quarry_cache_free(cache, obj);
+	}
+	migrate_enable();
 }
 
 /* === Zeroing, refused flags === */
@@ -314,7 +345,8 @@ static void live_objects_at_destroy(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, alloc_all(cache, objs, NR_OBJS), (unsigned int)NR_OBJS);
 	free_all(cache, objs, NR_OBJS / 2);
 	QUARRY_EXPECT_ALLOCATED(test, heap, NR_OBJS / 2 * 120);
-	QUARRY_EXPECT_REPORTS(test, 1, quarry_test_cache_done(test, cache));
+	quarry_test_destroy_expect_reports(1);
+	quarry_test_cache_done(test, cache);
 	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).active, 0ULL);
 	KUNIT_EXPECT_EQ(test, quarry_usable_size(objs[NR_OBJS - 1]), (size_t)0);
@@ -477,6 +509,7 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(cache_of_a_type),
 	KUNIT_CASE(constructor_runs_once),
 	KUNIT_CASE(zero_and_constructor_exclude_each_other),
+	KUNIT_CASE(zero_and_constructor_on_the_fast_path),
 	KUNIT_CASE(zeroed_when_asked),
 	KUNIT_CASE(flags_are_refused_not_ignored),
 	KUNIT_CASE(bad_parameters_are_refused),

@@ -338,6 +338,192 @@ static void heaps_come_and_go(struct kunit *test)
 	}
 }
 
+/* === Numbers while others work === */
+
+/*
+ * Few objects and large pieces: the arena's number, if it is read between two
+ * stores, can be wrong by the distance of two chunks, and that has to show.
+ */
+#define NR_BUSY		16	/* live objects of each cache at most */
+#define BUSY_SMALL	64
+#define BUSY_LARGE	500
+#define NR_PIECES	8	/* of the arena between two resets */
+#define PIECE_MAX	12000U	/* bytes */
+/* All chunks that these pieces can need, slack included, and one that is coming or going. */
+#define BUSY_MOST	(NR_BUSY * (BUSY_SMALL + BUSY_LARGE) + 4 * SZ_64K)
+
+struct busy {
+	struct quarry_heap *heap;
+	struct quarry_cache *caches[2];
+	void *objs[2][NR_BUSY];
+};
+
+static void busy_toggle(struct quarry_test_worker *worker, struct busy *busy)
+{
+	unsigned int k = quarry_test_below(&worker->rnd, 2);
+	void **obj = &busy->objs[k][quarry_test_below(&worker->rnd, NR_BUSY)];
+
+	if (*obj) {
+		quarry_cache_free(busy->caches[k], *obj);
+		*obj = NULL;
+		return;
+	}
+	*obj = quarry_cache_alloc(busy->caches[k], GFP_KERNEL);
+	if (!*obj)
+		quarry_test_worker_fail(worker, "allocation", worker->nr_ops);
+}
+
+/* From chunk to chunk, and back to the first one. */
+static void busy_arena(struct quarry_test_worker *worker, struct quarry_arena *arena)
+{
+	unsigned int i, size;
+
+	for (i = 0; i < NR_PIECES; i++) {
+		size = 1 + quarry_test_below(&worker->rnd, PIECE_MAX);
+		if (!quarry_arena_alloc(arena, size, GFP_KERNEL))
+			quarry_test_worker_fail(worker, "arena allocation", size);
+	}
+	quarry_arena_reset(arena);
+}
+
+static void busy_worker(struct quarry_test_worker *worker)
+{
+	struct busy *busy = worker->arg;
+	struct quarry_arena *arena = quarry_arena_create(busy->heap, NULL, GFP_KERNEL);
+	unsigned int k, i;
+
+	if (IS_ERR(arena)) {
+		quarry_test_worker_fail(worker, "arena", PTR_ERR(arena));
+		return;
+	}
+	while (!quarry_test_worker_should_stop()) {
+		busy_toggle(worker, busy);
+		busy_arena(worker, arena);
+		if (worker->nr_ops++ % 16 == 0)
+			cond_resched();
+	}
+	quarry_arena_destroy(arena);
+	for (k = 0; k < 2; k++)
+		for (i = 0; i < NR_BUSY; i++)
+			if (busy->objs[k][i])
+				quarry_cache_free(busy->caches[k], busy->objs[k][i]);
+}
+
+/* Numbers that are read at different moments need not fit, but have to be sane. */
+static void numbers_while_busy(struct kunit *test)
+{
+	struct busy *busy = quarry_test_array(test, 1, sizeof(*busy));
+	unsigned long end, nr_insane = 0, nr = 0;
+	struct quarry_test_worker worker;
+	struct rnd_state rnd;
+	u64 seed, now, most = 0;
+
+	QUARRY_NEEDS_SMP(test);
+	seed = quarry_test_seed(test, &rnd);
+	busy->heap = quarry_test_heap(test);
+	busy->caches[0] = quarry_test_cache(test, busy->heap, BUSY_SMALL, 0, 0, NULL);
+	busy->caches[1] = quarry_test_cache(test, busy->heap, BUSY_LARGE, 0, QUARRY_DATA, NULL);
+	KUNIT_ASSERT_EQ(test, quarry_test_worker_start(&worker, 0, quarry_test_cpu(1), seed,
+						       busy_worker, busy), 0);
+	end = jiffies + msecs_to_jiffies(RUN_MS / 2);
+	while (time_before(jiffies, end)) {
+		now = quarry_test_stats(busy->heap).allocated;
+		most = max(most, now);
+		nr_insane += now > 2 * BUSY_MOST;
+		nr++;
+		cond_resched();
+	}
+	quarry_test_worker_stop(test, &worker);
+	kunit_info(test, "%lu readings during %lu operations: %llu bytes at most\n", nr,
+		   worker.nr_ops, most);
+	KUNIT_EXPECT_EQ_MSG(test, nr_insane, 0UL, "of %lu readings, the worst is %llu of %u bytes",
+			    nr, most, BUSY_MOST);
+	KUNIT_EXPECT_GT(test, nr, 100UL);
+	KUNIT_EXPECT_GT(test, worker.nr_ops, 100UL);
+	QUARRY_EXPECT_ALLOCATED(test, busy->heap, 0);
+	QUARRY_EXPECT_VERIFIED(test, busy->heap);
+}
+
+/* === Trimming what never rests === */
+
+#define NR_BALLAST	8	/* runs of 4 MiB */
+#define NR_FREERS	2
+#define NR_FREED	8	/* runs of each freer */
+#define NR_TRIMS	4
+#define TRIM_MS		10000	/* for each of them */
+
+/*
+ * Runs that no magazine keeps.  Next to the ballast the heap grows by 4 MiB at a
+ * time, so there is always something free for a trim.
+ */
+static void free_worker(struct quarry_test_worker *worker)
+{
+	struct quarry_heap *heap = worker->arg;
+	void *runs[NR_FREED] = {};
+	unsigned int i;
+
+	while (!quarry_test_worker_should_stop()) {
+		i = quarry_test_below(&worker->rnd, NR_FREED);
+		quarry_free_pages(runs[i]);
+		runs[i] = quarry_alloc_pages_exact(heap, 9 + quarry_test_below(&worker->rnd, 24),
+						   GFP_KERNEL);
+		if (!runs[i])
+			quarry_test_worker_fail(worker, "pages", worker->nr_ops);
+		if (worker->nr_ops++ % 16 == 0)
+			cond_resched();
+	}
+	for (i = 0; i < NR_FREED; i++)
+		quarry_free_pages(runs[i]);
+}
+
+static void trim_worker(struct quarry_test_worker *worker)
+{
+	struct quarry_heap *heap = worker->arg;
+
+	while (worker->nr_ops < NR_TRIMS && !quarry_test_worker_should_stop()) {
+		quarry_heap_trim(heap);
+		WRITE_ONCE(worker->nr_ops, worker->nr_ops + 1);
+	}
+}
+
+static void trim_ends_while_others_free(struct kunit *test)
+{
+	struct quarry_test_worker *workers, *trimmer;
+	void *ballast[NR_BALLAST];
+	struct quarry_heap *heap;
+	struct rnd_state rnd;
+	unsigned int i, ms;
+	u64 seed;
+
+	QUARRY_NEEDS_SMP(test);
+	seed = quarry_test_seed(test, &rnd);
+	workers = quarry_test_array(test, NR_FREERS + 1, sizeof(*workers));
+	trimmer = &workers[NR_FREERS];
+	heap = quarry_test_heap(test);
+	for (i = 0; i < NR_BALLAST; i++) {
+		ballast[i] = quarry_alloc_pages(heap, 10, GFP_KERNEL);
+		KUNIT_EXPECT_NOT_NULL(test, ballast[i]);
+	}
+	for (i = 0; i < NR_FREERS; i++)
+		KUNIT_EXPECT_EQ(test, quarry_test_worker_start(&workers[i], i, quarry_test_cpu(i),
+							       seed, free_worker, heap), 0);
+	KUNIT_EXPECT_EQ(test, quarry_test_worker_start(trimmer, i, quarry_test_cpu(i), seed,
+						       trim_worker, heap), 0);
+	for (ms = 0; READ_ONCE(trimmer->nr_ops) < NR_TRIMS && ms < NR_TRIMS * TRIM_MS; ms += 20)
+		msleep(20);
+	KUNIT_EXPECT_EQ_MSG(test, READ_ONCE(trimmer->nr_ops), (unsigned long)NR_TRIMS,
+			    "trims that came to their end in %u ms", ms);
+	/* Now a trim that did not end does. */
+	for (i = 0; i <= NR_FREERS; i++)
+		quarry_test_worker_stop(test, &workers[i]);
+	kunit_info(test, "%u trims in %u ms, %lu and %lu runs freed\n", NR_TRIMS, ms,
+		   workers[0].nr_ops, workers[1].nr_ops);
+	for (i = 0; i < NR_BALLAST; i++)
+		quarry_free_pages(ballast[i]);
+	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
 static struct kunit_case stress_cases[] = {
 	KUNIT_CASE(caches),
 	KUNIT_CASE(sizes),
@@ -345,6 +531,8 @@ static struct kunit_case stress_cases[] = {
 	KUNIT_CASE_SLOW(everything),
 	KUNIT_CASE_SLOW(everything_while_shrinking),
 	KUNIT_CASE(heaps_come_and_go),
+	KUNIT_CASE(numbers_while_busy),
+	KUNIT_CASE_SLOW(trim_ends_while_others_free),
 	{}
 };
 

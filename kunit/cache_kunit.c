@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Suite quarry_cache: the per-CPU front as caches use it.
+ */
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/preempt.h>
+#include "helpers.h"
+
+#define CACHE_OBJ_SIZE	96
+#define NR_HELD		48	/* objects that one user holds at most */
+#define RUN_MS		500
+
+struct cache_user {
+	struct quarry_cache *cache;
+	void *held[NR_HELD];
+	u32 tags[NR_HELD];
+};
+
+static void cache_user_free(struct quarry_test_worker *worker, struct cache_user *user,
+			    unsigned int i)
+{
+	if (!quarry_test_check(user->held[i], CACHE_OBJ_SIZE, user->tags[i]))
+		quarry_test_worker_fail(worker, "pattern", (unsigned long)user->held[i]);
+	quarry_cache_free(user->cache, user->held[i]);
+	user->held[i] = NULL;
+}
+
+static void cache_user_step(struct quarry_test_worker *worker, struct cache_user *user)
+{
+	unsigned int i = quarry_test_below(&worker->rnd, NR_HELD);
+
+	worker->nr_ops++;
+	if (user->held[i]) {
+		cache_user_free(worker, user, i);
+		return;
+	}
+	user->held[i] = quarry_cache_alloc(user->cache, GFP_KERNEL);
+	if (!user->held[i]) {
+		quarry_test_worker_fail(worker, "allocation", worker->nr_ops);
+		return;
+	}
+	user->tags[i] = prandom_u32_state(&worker->rnd);
+	quarry_test_fill(user->held[i], CACHE_OBJ_SIZE, user->tags[i]);
+}
+
+static void cache_worker(struct quarry_test_worker *worker)
+{
+	struct cache_user *user = worker->arg;
+	unsigned int i;
+
+	while (!quarry_test_worker_should_stop()) {
+		cache_user_step(worker, user);
+		if (!(worker->nr_ops & 255))
+			cond_resched();
+	}
+	for (i = 0; i < NR_HELD; i++) {
+		if (user->held[i])
+			cache_user_free(worker, user, i);
+	}
+}
+
+static void shrink_races_with_users(struct kunit *test)
+{
+	struct cache_user *users = quarry_test_array(test, 2, sizeof(*users));
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_test_worker workers[2];
+	struct quarry_cache *cache;
+	struct rnd_state rnd;
+	unsigned long end;
+	u64 seed;
+	int i;
+
+	QUARRY_NEEDS_SMP(test);
+	seed = quarry_test_seed(test, &rnd);
+	cache = quarry_test_cache(test, heap, CACHE_OBJ_SIZE, 0, 0, NULL);
+	memset(workers, 0, sizeof(workers));
+	for (i = 0; i < 2; i++) {
+		users[i].cache = cache;
+		KUNIT_EXPECT_EQ(test, quarry_test_worker_start(&workers[i], i, quarry_test_cpu(i),
+							       seed, cache_worker, &users[i]), 0);
+	}
+	end = jiffies + msecs_to_jiffies(2 * RUN_MS);
+	while (time_before(jiffies, end)) {
+		quarry_cache_shrink(cache);
+		quarry_heap_trim(heap);
+	}
+	for (i = 0; i < 2; i++) {
+		quarry_test_worker_stop(test, &workers[i]);
+		KUNIT_EXPECT_GT(test, workers[i].nr_ops, 0UL);
+	}
+	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
+static void reuses_the_last_freed(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, 64, 0, 0, NULL);
+	void *objs[4];
+	int i;
+
+	migrate_disable();
+	for (i = 0; i < 4; i++)
+		objs[i] = quarry_cache_alloc(cache, GFP_KERNEL);
+	for (i = 0; i < 4; i++)
+		if (objs[i])
+			quarry_cache_free(cache, objs[i]);
+	for (i = 3; i >= 0; i--)
+		KUNIT_EXPECT_PTR_EQ(test, quarry_cache_alloc(cache, GFP_KERNEL), objs[i]);
+	for (i = 0; i < 4; i++)
+		if (objs[i])
+			quarry_cache_free(cache, objs[i]);
+	migrate_enable();
+	KUNIT_EXPECT_NOT_NULL(test, objs[0]);
+}
+
+/* === Objects in another CPU's magazine === */
+
+#define TIGHT_LIMIT	SZ_64K
+#define TIGHT_SIZE	256
+#define NR_FREED	10
+#define NR_TIGHT	(TIGHT_LIMIT / TIGHT_SIZE)
+
+struct tight {
+	struct quarry_cache *cache;
+	void *objs[NR_TIGHT + 1];
+	unsigned int nr;
+	void *atomic;
+	void *patient;
+};
+
+static void take_all(struct quarry_test_worker *worker)
+{
+	struct tight *t = worker->arg;
+
+	while (t->nr <= NR_TIGHT) {
+		t->objs[t->nr] = quarry_cache_alloc(t->cache, GFP_KERNEL | __GFP_NOWARN);
+		if (!t->objs[t->nr])
+			break;
+		t->nr++;
+	}
+}
+
+static void free_some(struct quarry_test_worker *worker)
+{
+	struct tight *t = worker->arg;
+	unsigned int i;
+
+	for (i = 0; i < NR_FREED && t->nr; i++)
+		quarry_cache_free(t->cache, t->objs[--t->nr]);
+}
+
+static void take_more(struct quarry_test_worker *worker)
+{
+	struct tight *t = worker->arg;
+
+	t->atomic = quarry_cache_alloc(t->cache, GFP_NOWAIT | __GFP_NOWARN);
+	t->patient = quarry_cache_alloc(t->cache, GFP_KERNEL);
+}
+
+/* Runs @fn to its end on the @n-th CPU. */
+static void on_cpu(struct kunit *test, unsigned int n,
+		   void (*fn)(struct quarry_test_worker *worker), struct tight *t)
+{
+	struct quarry_test_worker worker;
+
+	KUNIT_ASSERT_EQ(test, quarry_test_worker_start(&worker, n, quarry_test_cpu(n), 1, fn, t),
+			0);
+	quarry_test_worker_stop(test, &worker);
+}
+
+/* The heap is at its limit, but not out of objects: who may wait gets one of them. */
+static void limit_finds_objects_of_other_cpus(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .limit = TIGHT_LIMIT };
+	struct tight *t = quarry_test_array(test, 1, sizeof(*t));
+	struct quarry_heap *heap;
+
+	QUARRY_NEEDS_SMP(test);
+	heap = quarry_test_heap_params(test, params);
+	t->cache = quarry_test_cache(test, heap, TIGHT_SIZE, 0, 0, NULL);
+	on_cpu(test, 0, take_all, t);
+	KUNIT_EXPECT_EQ_MSG(test, t->nr, (unsigned int)NR_TIGHT, "as many as the limit allows");
+	on_cpu(test, 1, free_some, t);
+	QUARRY_EXPECT_ALLOCATED(test, heap, t->nr * TIGHT_SIZE);
+	/* At most ten times a second a heap looks for what lies idle elsewhere. */
+	msleep(200);
+	on_cpu(test, 0, take_more, t);
+	KUNIT_EXPECT_NULL_MSG(test, t->atomic, "CPU 0 has none of them itself");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, t->patient, "%u objects lie in CPU 1's magazine", NR_FREED);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	if (t->atomic)
+		quarry_cache_free(t->cache, t->atomic);
+	if (t->patient)
+		quarry_cache_free(t->cache, t->patient);
+	while (t->nr)
+		quarry_cache_free(t->cache, t->objs[--t->nr]);
+}
+
+static struct kunit_case cache_cases[] = {
+	KUNIT_CASE(reuses_the_last_freed),
+	KUNIT_CASE(shrink_races_with_users),
+	KUNIT_CASE(limit_finds_objects_of_other_cpus),
+	{}
+};
+
+struct kunit_suite quarry_cache_suite = {
+	.name = "quarry_cache",
+	.init = quarry_test_init,
+	.exit = quarry_test_exit,
+	.test_cases = cache_cases,
+};
