@@ -257,7 +257,7 @@ static struct quarry_chunk *add_chunk(struct quarry_arena_priv *a, unsigned long
 	struct quarry_chunk *chunk = NULL;
 
 	if (want > need && within_limit(a, want))
-		chunk = get_chunk(a->hp, want, a->kind, gfp | __GFP_NOWARN);
+		chunk = get_chunk(a->hp, want, a->kind, gfp | __GFP_NOWARN | __GFP_NORETRY);
 	if (!chunk && within_limit(a, need))
 		chunk = get_chunk(a->hp, need, a->kind, gfp);
 	if (chunk)

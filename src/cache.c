@@ -212,8 +212,10 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 	/* Some are enough: do not grow for the rest. */
 	if (got || READ_ONCE(sc->dead))
 		return got;
-	slab = create_slab(sc, sc->layout.order, gfp, layer);
-	if (!slab && sc->layout.min_order < sc->layout.order)
+	slab = NULL;
+	if (sc->layout.min_order < sc->layout.order)
+		slab = create_slab(sc, sc->layout.order, gfp | __GFP_NORETRY, layer);
+	if (!slab)
 		slab = create_slab(sc, sc->layout.min_order, gfp, layer);
 	/* Others may have freed some meanwhile, or a drain for our sake. */
 	if (!slab)

@@ -624,59 +624,13 @@ EXPORT_SYMBOL_GPL(quarry_heap_verify);
 
 /* === Module === */
 
-const struct quarry_site quarry_gone_site = {
-	.file = "(module gone)",
-	.function = "(module gone)",
-};
-
-static void disown_cache(struct quarry_slab_cache *sc, void *arg)
-{
-	struct module *mod = arg;
-
-	if (within_module((unsigned long)sc->ctor, mod)) {
-		quarry_report("cache %s: its constructor goes with module %s, no new slabs\n",
-			      sc->name, module_name(mod));
-		WRITE_ONCE(sc->dead, true);
-		/* Pairs with smp_rmb() in prepare_slab(): who sees none sees dead. */
-		smp_wmb();
-		WRITE_ONCE(sc->ctor, NULL);
-	}
-	if (!within_module((unsigned long)sc->site, mod))
-		return;
-	quarry_report("module %s leaves cache %s behind (made in %s, %s:%u)\n", module_name(mod),
-		      sc->name, sc->site->function, sc->site->file, sc->site->line);
-	sc->site = &quarry_gone_site;
-}
-
-static void disown_heap(struct quarry_heap_priv *hp, struct module *mod)
-{
-	unsigned long arenas = quarry_arenas_disown(hp, mod);
-
-	if (arenas)
-		quarry_report("module %s leaves %lu arenas behind in heap %s\n", module_name(mod),
-			      arenas, hp->name);
-	quarry_pressure_disown(&hp->pressure, mod);
-	mutex_lock(&hp->mutex);
-	quarry_heap_walk_caches(hp, disown_cache, mod);
-	/* A constructor that is running ends before its module goes. */
-	synchronize_rcu();
-	if (within_module((unsigned long)hp->site, mod)) {
-		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n",
-			      module_name(mod), hp->name, hp->site->function, hp->site->file,
-			      hp->site->line);
-		hp->site = &quarry_gone_site;
-		hp->owner = NULL;
-	}
-	mutex_unlock(&hp->mutex);
-}
-
-void quarry_heaps_disown(struct module *mod)
+void quarry_heaps_walk(void (*fn)(struct quarry_heap_priv *hp, void *arg), void *arg)
 {
 	struct quarry_heap_priv *hp;
 
 	mutex_lock(&heaps_mutex);
 	list_for_each_entry(hp, &heaps, node)
-		disown_heap(hp, mod);
+		fn(hp, arg);
 	mutex_unlock(&heaps_mutex);
 }
 

@@ -63,6 +63,8 @@ static inline struct quarry_heap_priv *to_priv(struct quarry_heap *heap)
 /* @params: how to make the default heap. */
 int quarry_heap_global_init(const struct quarry_heap_params *params);
 void quarry_heap_global_exit(void);
+/* Call @fn for every heap under heaps_mutex: it must not allocate. */
+void quarry_heaps_walk(void (*fn)(struct quarry_heap_priv *hp, void *arg), void *arg);
 /* Report what a module leaves behind and forget what points into it. */
 void quarry_heaps_disown(struct module *mod);
 

@@ -4,6 +4,7 @@
  *
  * Lock order (outer first; no one takes an earlier lock under a later one):
  *
+ *	0. knobs_mutex		fault injection, outside cpu_hotplug_lock (fault.c)
  *	1. heaps_mutex		list of heaps (heap.c)
  *	   pressure->mutex	reclaimers of one heap, while they run (pressure.c)
  *	   failure->mutex	the report of a failure (failure.c)

@@ -54,7 +54,6 @@
 /* A magazine is a power of two of bytes: 16 bytes of head and 8 per object. */
 #define MIN_CAPACITY		6U
 #define START_CAPACITY		14U
-#define MAX_CAPACITY		126U
 /* Objects worth this many bytes in a magazine, and in a depot's full ones. */
 #define MAGAZINE_BYTES		(64UL << 10)
 #define DEPOT_BYTES		(512UL << 10)
@@ -99,7 +98,7 @@ void quarry_mags_global_exit(void)
 /* Largest capacity (2^i - 2, but for large objects) that holds no more than @bytes. */
 static unsigned int capacity_for(size_t bytes, size_t size)
 {
-	unsigned int capacity = MAX_CAPACITY;
+	unsigned int capacity = QUARRY_MAGAZINE_MAX_CAPACITY;
 
 	while (capacity > MIN_CAPACITY && capacity * size > bytes)
 		capacity = capacity / 2 - 1;
@@ -155,12 +154,6 @@ static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 		    (__force void *)area) != (__force void *)quarry_cold_cpu)
 		free_percpu(area);
 	return true;
-}
-
-static bool is_cold(const struct quarry_mags *mags)
-{
-	/* Pairs with cmpxchg() in warm_up(): the depots came first. */
-	return smp_load_acquire(&mags->front->cpu) == quarry_cold_cpu;
 }
 
 static struct quarry_depot *local_depot(struct quarry_mags *mags)
@@ -542,7 +535,7 @@ void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp)
 {
 	void *obj;
 
-	if (unlikely(is_cold(mags)) && !warm_up(mags, gfp))
+	if (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, gfp))
 		return alloc_single(mags, gfp);
 	obj = try_alloc(mags);
 	return obj ?: alloc_refill(mags, gfp);
@@ -590,7 +583,7 @@ void quarry_mags_free(struct quarry_mags *mags, void *obj)
 {
 	struct quarry_magazine *surplus = NULL;
 
-	if (unlikely(is_cold(mags)) && !warm_up(mags, GFP_NOWAIT))
+	if (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, GFP_NOWAIT))
 		goto below;
 	if (!try_free(mags, obj, &surplus) &&
 	    (!stock_empty(mags) || !try_free(mags, obj, &surplus)))
@@ -659,7 +652,7 @@ void quarry_mags_detach(struct quarry_mags *mags)
 	unsigned int cpu;
 	int node;
 
-	if (is_cold(mags))
+	if (quarry_mags_is_cold(mags))
 		return;
 	for_each_possible_cpu(cpu)
 		detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), list);
@@ -694,7 +687,7 @@ void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
 {
 	struct quarry_magazine *list = NULL;
 
-	if (is_cold(mags))
+	if (quarry_mags_is_cold(mags))
 		return;
 	detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), &list);
 	flush_list(mags, list);
@@ -702,80 +695,8 @@ void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
 
 void quarry_mags_fini(struct quarry_mags *mags)
 {
-	if (!is_cold(mags))
+	if (!quarry_mags_is_cold(mags))
 		free_percpu(mags->front->cpu);
 	kfree(mags->depots);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_fini);
-
-/* === Looking === */
-
-void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_stats *stats)
-{
-	unsigned int cpu, i;
-	int node;
-
-	memset(stats, 0, sizeof(*stats));
-	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
-		stats->low[i] = atomic_long_read(&mags->nr_ended[i]);
-	stats->nr_free = atomic_long_read(&mags->nr_free_below);
-	if (!is_cold(mags)) {
-		for_each_possible_cpu(cpu) {
-			struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
-
-			stats->magazine += READ_ONCE(c->nr_alloc);
-			stats->previous += READ_ONCE(c->nr_alloc_previous);
-			stats->nr_free += READ_ONCE(c->nr_free) + READ_ONCE(c->nr_free_previous);
-		}
-		for (node = 0; node < nr_node_ids; node++) {
-			stats->depot += READ_ONCE(mags->depots[node].nr_alloc);
-			stats->nr_free += READ_ONCE(mags->depots[node].nr_free);
-		}
-	}
-	stats->nr_alloc = stats->magazine + stats->previous + stats->depot;
-	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
-		stats->nr_alloc += stats->low[i];
-}
-EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_get_stats);
-
-static unsigned long depot_nr_cached(struct quarry_depot *depot)
-{
-	struct quarry_magazine *mag;
-	unsigned long nr = 0, flags;
-
-	/* At most max_full magazines. */
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	for (mag = depot->full; mag; mag = mag->next)
-		nr += mag->count;
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return nr;
-}
-
-/* Objects in a magazine that is not ours and may be something else by now. */
-static unsigned int peek(const struct quarry_magazine *mag)
-{
-	return min(READ_ONCE(mag->count), MAX_CAPACITY);
-}
-
-unsigned long quarry_mags_nr_cached(struct quarry_mags *mags)
-{
-	unsigned long nr = 0;
-	unsigned int cpu;
-	int node;
-
-	if (is_cold(mags))
-		return 0;
-	/* A glance: a magazine may be exchanged and reused while we look. */
-	preempt_disable();
-	for_each_possible_cpu(cpu) {
-		struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
-
-		nr += peek(READ_ONCE(c->loaded));
-		nr += peek(READ_ONCE(c->previous));
-	}
-	preempt_enable();
-	for (node = 0; node < nr_node_ids; node++)
-		nr += depot_nr_cached(&mags->depots[node]);
-	return nr;
-}
-EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_nr_cached);

@@ -57,6 +57,19 @@ struct quarry_mags {
 	atomic_long_t nr_free_below;	/* frees that went straight below, less refused ones */
 };
 
+/* The area of fronts that are not in use yet. */
+extern struct quarry_cpu __percpu *quarry_cold_cpu;
+
+/* Objects in the largest magazine. */
+#define QUARRY_MAGAZINE_MAX_CAPACITY	126U
+
+/* Has the front no area of its own yet? */
+static inline bool quarry_mags_is_cold(const struct quarry_mags *mags)
+{
+	/* Pairs with cmpxchg() in warm_up(): the depots came first. */
+	return smp_load_acquire(&mags->front->cpu) == quarry_cold_cpu;
+}
+
 /* Where allocations and frees ended so far. */
 struct quarry_mags_stats {
 	unsigned long magazine, previous, depot;
@@ -66,7 +79,6 @@ struct quarry_mags_stats {
 
 int quarry_mags_global_init(void);
 void quarry_mags_global_exit(void);
-extern struct quarry_cpu __percpu *quarry_cold_cpu;
 
 /* Not yet used by any CPU: costs nothing but the struct.  @size: bytes of one object. */
 void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,

@@ -37,7 +37,6 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/rcupdate.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -49,12 +48,6 @@
 #define CONVERT_TRIES		4	/* extents looked at per order */
 
 /* === Buckets === */
-
-/* The pages that an extent still has. */
-static unsigned long nr_present(const struct quarry_extent *ext)
-{
-	return ext->nr_pages - ext->nr_absent;
-}
 
 static struct quarry_pages_kind *kind_of(const struct quarry_extent *ext)
 {
@@ -73,14 +66,6 @@ static void bucket_remove(struct quarry_extent *ext)
 		kind->filled[f] &= ~BIT(order);
 }
 
-static unsigned int fullness(const struct quarry_extent *ext)
-{
-	unsigned int used = nr_present(ext) - quarry_buddy_nr_free_units(&ext->buddy);
-
-	/* A full extent is in no bucket, so the quotient is below the number of classes. */
-	return used * QUARRY_NR_FULLNESS / ext->nr_pages;
-}
-
 /* After each change of the extent's buddy. */
 static void bucket_update(struct quarry_extent *ext)
 {
@@ -92,7 +77,7 @@ static void bucket_update(struct quarry_extent *ext)
 		bucket_remove(ext);
 		return;
 	}
-	f = fullness(ext);
+	f = quarry_extent_fullness(ext);
 	if (!list_empty(&ext->bucket)) {
 		if (ext->bucket_order == order && ext->bucket_fullness == f)
 			return;
@@ -140,7 +125,7 @@ static void *take_from(struct quarry_extent *ext, unsigned long nr_pages)
 
 static bool extent_is_free(const struct quarry_extent *ext)
 {
-	return quarry_buddy_nr_free_units(&ext->buddy) == nr_present(ext);
+	return quarry_buddy_nr_free_units(&ext->buddy) == quarry_extent_nr_present(ext);
 }
 
 /* A wholly free extent may serve the other kind from now on. */
@@ -165,9 +150,9 @@ static struct quarry_extent *convert_extent(struct quarry_pages *pages, unsigned
 
 found:
 	bucket_remove(ext);
-	other->nr_mapped -= nr_present(ext);
+	other->nr_mapped -= quarry_extent_nr_present(ext);
 	ext->kind = kind;
-	pages->kinds[kind].nr_mapped += nr_present(ext);
+	pages->kinds[kind].nr_mapped += quarry_extent_nr_present(ext);
 	bucket_update(ext);
 	return ext;
 }
@@ -362,7 +347,10 @@ void *quarry_pages_alloc(struct quarry_pages *pages, unsigned long nr_pages,
 	if (!nr_pages || nr_pages > 1UL << QUARRY_EXTENT_MAX_ORDER)
 		return NULL;
 	addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
-	if (!addr && gfpflags_allow_blocking(gfp) && pages->relieve && pages->relieve(pages))
+	/* Who says NORETRY can do with less and will ask for that. */
+	if (addr || (gfp & __GFP_NORETRY))
+		return addr;
+	if (gfpflags_allow_blocking(gfp) && pages->relieve && pages->relieve(pages))
 		addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
 	if (!addr && pages->failed)
 		pages->failed(pages, nr_pages, gfp);
@@ -448,7 +436,8 @@ static struct quarry_extent *take_free_extent(struct quarry_pages *pages, unsign
 		for (k = 0; k < QUARRY_NR_KINDS; k++) {
 			tries = 0;
 			list_for_each_entry(ext, &pages->kinds[k].buckets[0][order], bucket) {
-				if (extent_is_free(ext) && nr_present(ext) <= most)
+				if (extent_is_free(ext) &&
+				    quarry_extent_nr_present(ext) <= most)
 					goto found;
 				if (++tries == BATCH)
 					break;
@@ -460,7 +449,7 @@ static struct quarry_extent *take_free_extent(struct quarry_pages *pages, unsign
 found:
 	bucket_remove(ext);
 	list_del_init(&ext->node_all);
-	unaccount(pages, ext, nr_present(ext));
+	unaccount(pages, ext, quarry_extent_nr_present(ext));
 	pages->nr_extents--;
 	return ext;
 }
@@ -482,7 +471,8 @@ static struct quarry_extent *find_hole(struct quarry_pages *pages, unsigned long
 				tries = 0;
 				list_for_each_entry(ext, &pages->kinds[k].buckets[f][order],
 						    bucket) {
-					if (!extent_is_free(ext) || nr_present(ext) > spare)
+					if (!extent_is_free(ext) ||
+					    quarry_extent_nr_present(ext) > spare)
 						return ext;
 					if (++tries == BATCH)
 						break;
@@ -543,7 +533,7 @@ static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_p
 	if (!ext)
 		return 0;
 
-	nr_pages = whole ? nr_present(ext) : 1UL << order;
+	nr_pages = whole ? quarry_extent_nr_present(ext) : 1UL << order;
 	lost = whole ? quarry_extent_put(ext) : quarry_extent_put_block(ext, offset, order);
 	if (lost)
 		count_lost(pages, lost);
@@ -625,134 +615,4 @@ void quarry_pages_put_all(struct quarry_pages *pages)
 void quarry_pages_fini(struct quarry_pages *pages)
 {
 	quarry_meta_fini(&pages->meta);
-}
-
-/* === Looking === */
-
-static int verify_extent(struct quarry_extent *ext)
-{
-	int ret = quarry_buddy_verify(&ext->buddy);
-	int order = quarry_buddy_largest_order(&ext->buddy);
-
-	if (ret)
-		return ret;
-	if (order < 0)
-		return list_empty(&ext->bucket) ? 0 : -__LINE__;
-	if (list_empty(&ext->bucket) || ext->bucket_order != order ||
-	    ext->bucket_fullness != fullness(ext))
-		return -__LINE__;
-	return 0;
-}
-
-int quarry_pages_verify(struct quarry_pages *pages)
-{
-	unsigned long mapped[QUARRY_NR_KINDS] = {}, nr_free = 0, nr = 0, flags;
-	struct quarry_extent *ext;
-	int ret = 0;
-
-	raw_spin_lock_irqsave(&pages->lock, flags);
-	list_for_each_entry(ext, &pages->extents, node_all) {
-		ret = verify_extent(ext);
-		if (ret)
-			break;
-		mapped[ext->kind] += nr_present(ext);
-		nr_free += quarry_buddy_nr_free_units(&ext->buddy);
-		nr++;
-	}
-	if (!ret && (mapped[QUARRY_KIND_PTR] != pages->kinds[QUARRY_KIND_PTR].nr_mapped ||
-		     mapped[QUARRY_KIND_DATA] != pages->kinds[QUARRY_KIND_DATA].nr_mapped))
-		ret = -__LINE__;
-	mapped[0] += mapped[1];
-	if (!ret && (mapped[0] != pages->nr_mapped || nr != pages->nr_extents ||
-		     mapped[0] - nr_free != pages->nr_used))
-		ret = -__LINE__;
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	if (!ret)
-		return 0;
-	quarry_report("page heap is corrupt: check at line %d\n", -ret);
-	return -EUCLEAN;
-}
-
-struct buddy_row {
-	void *base;
-	unsigned int nr_pages, nr_free, nr_absent, index;
-	int node;
-	enum quarry_kind kind;
-	unsigned int free[QUARRY_NR_ORDERS];
-};
-
-static void copy_row(struct buddy_row *row, const struct quarry_extent *ext)
-{
-	unsigned int order;
-
-	row->base = ext->base;
-	row->nr_pages = ext->nr_pages;
-	row->nr_free = quarry_buddy_nr_free_units(&ext->buddy);
-	row->nr_absent = ext->nr_absent;
-	row->index = ext->index;
-	row->node = ext->node;
-	row->kind = ext->kind;
-	for (order = 0; order < QUARRY_NR_ORDERS; order++)
-		row->free[order] = quarry_buddy_nr_free(&ext->buddy, order);
-}
-
-static void show_row(struct seq_file *m, const struct buddy_row *row)
-{
-	unsigned int order;
-
-	seq_printf(m, "%6u %4d %-5s %6u %6u %6u", row->index, row->node,
-		   row->kind == QUARRY_KIND_DATA ? "data" : "ptr", row->nr_pages, row->nr_free,
-		   row->nr_absent);
-	for (order = 0; order < QUARRY_NR_ORDERS; order++)
-		seq_printf(m, " %5u", row->free[order]);
-	seq_putc(m, '\n');
-}
-
-/* The next extents of @pages from *@index on, one short lock hold each. */
-static unsigned int copy_rows(struct quarry_pages *pages, unsigned int *index,
-			      struct buddy_row *rows)
-{
-	struct quarry_extent *ext;
-	unsigned long flags;
-	unsigned int n = 0;
-
-	while (n < BATCH) {
-		if (++*index >= quarry_extent_nr_indexes())
-			break;
-		/* Preemption off: what the table shows stays, though it may be leaving. */
-		preempt_disable();
-		ext = quarry_extent_at(*index);
-		if (ext && ext->pages == pages) {
-			raw_spin_lock_irqsave(&pages->lock, flags);
-			if (!list_empty(&ext->node_all))
-				copy_row(&rows[n++], ext);
-			raw_spin_unlock_irqrestore(&pages->lock, flags);
-		}
-		preempt_enable();
-	}
-	return n;
-}
-
-int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages)
-{
-	unsigned int n, i, order, index = 0;
-	struct buddy_row *rows;
-
-	rows = kmalloc_array(BATCH, sizeof(*rows), GFP_KERNEL);
-	if (!rows)
-		return -ENOMEM;
-	seq_printf(m, "%6s %4s %-5s %6s %6s %6s  free blocks of order", "extent", "node", "kind",
-		   "pages", "free", "absent");
-	seq_printf(m, "\n%38s", "");
-	for (order = 0; order < QUARRY_NR_ORDERS; order++)
-		seq_printf(m, " %5u", order);
-	seq_putc(m, '\n');
-	do {
-		n = copy_rows(pages, &index, rows);
-		for (i = 0; i < n; i++)
-			show_row(m, &rows[i]);
-		cond_resched();
-	} while (n == BATCH && !seq_has_overflowed(m));
-	kfree(rows);
-	return 0;
 }

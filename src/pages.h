@@ -66,6 +66,21 @@ struct quarry_pages {
 	unsigned long nr_kernel_calls;
 };
 
+/* The pages that an extent still has. */
+static inline unsigned long quarry_extent_nr_present(const struct quarry_extent *ext)
+{
+	return ext->nr_pages - ext->nr_absent;
+}
+
+/* Class of fullness, by quarters of the pages that it came with. */
+static inline unsigned int quarry_extent_fullness(const struct quarry_extent *ext)
+{
+	unsigned int used = quarry_extent_nr_present(ext) - quarry_buddy_nr_free_units(&ext->buddy);
+
+	/* A full extent is in no bucket, so the quotient is below the number of classes. */
+	return used * QUARRY_NR_FULLNESS / ext->nr_pages;
+}
+
 void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_limit,
 		       u64 reserve);
 /* Take extents until @reserve bytes are mapped.  Process context. */

@@ -20,7 +20,8 @@
  * extents follow by call_rcu().
  *
  * Locking: reclaims_mutex (list of heaps) > reclaim->mutex (who gives back, one
- * at a time per heap).  Neither is held while memory is allocated.
+ * at a time per heap).  Neither is held while memory is allocated that could lead
+ * to reclaim (kmemleak's records of a split extent do not wait).
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -120,7 +121,12 @@ int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms)
 {
 	if (decay_ms < -1 || decay_ms > QUARRY_DECAY_MAX)
 		return -EINVAL;
+	mutex_lock(&r->mutex);
 	WRITE_ONCE(r->decay_ms, decay_ms);
+	/* What was idle until now is not charged with the new half-life. */
+	r->last_tick = jiffies;
+	quarry_pages_take_idle(r->pages);
+	mutex_unlock(&r->mutex);
 	/* A tick that is far away comes at once and is followed by nearer ones. */
 	if (decay_ms >= 0)
 		mod_delayed_work(system_unbound_wq, &r->work, 0);

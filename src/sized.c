@@ -147,8 +147,12 @@ static __always_inline void free_at(const void *ptr, unsigned long caller)
 		return;
 	}
 	cache = &slab->cache->cache;
-	if (unlikely(want_init_on_free()))
-		memset((void *)ptr, 0, cache->zero_size);
+	if (unlikely(want_init_on_free())) {
+		/* Wiping may take a while; a live object keeps its cache. */
+		preempt_enable();
+		quarry_cache_free(cache, (void *)ptr);
+		return;
+	}
 	done = quarry_front_push(&cache->front, (void *)ptr);
 	preempt_enable();
 	if (unlikely(!done))

@@ -63,7 +63,7 @@ struct quarry_heap_params {
 /* Half-life of idle pages unless asked otherwise, milliseconds. */
 #define QUARRY_DECAY_DEFAULT	10000
 
-/* First in an initialiser of &struct quarry_heap_params: what zero does not mean. */
+/* In an initialiser of &struct quarry_heap_params: what zero does not mean. */
 #define QUARRY_HEAP_DEFAULTS	.node = NUMA_NO_NODE, .decay_ms = QUARRY_DECAY_DEFAULT
 
 /**
@@ -85,7 +85,7 @@ struct quarry_heap_params {
  * @reclaimed: given back because the heap was above its soft limit
  * @nr_extents: extents now (a count)
  * @nr_extent_allocs: extents obtained so far (a count)
- * @nr_kernel_calls: calls to the kernel's page allocator so far (a count)
+ * @nr_kernel_calls: attempts to get an extent from the kernel so far (a count)
  */
 struct quarry_heap_stats {
 	u64 allocated;
@@ -147,7 +147,7 @@ void quarry_heap_destroy(struct quarry_heap *heap);
 /**
  * quarry_default_heap() - the heap made at load, shared by all
  *
- * Its reserve and limit are the module parameters of quarry.ko.
+ * Its limits, reserve and decay are the module parameters of quarry.ko.
  *
  * Context: Any.
  * Return: the heap; never NULL while the module is loaded.
@@ -159,7 +159,7 @@ struct quarry_heap *quarry_default_heap(void);
  * @heap: the heap, which may be in use meanwhile
  *
  * Drains magazines and depots of all caches, frees empty slabs, then returns
- * extents that are wholly free, down to the reserve.
+ * all free pages, in extents partly in use too, down to the reserve.
  *
  * Context: Process context, may sleep (waits for RCU grace periods).
  * Return: bytes given back.
@@ -172,8 +172,8 @@ u64 quarry_heap_trim(struct quarry_heap *heap);
  * @priority: higher ones are asked first
  * @reclaim: asked for @bytes; frees what it can and returns how many bytes that was, 0
  *           if nothing.  Called from the heap's worker: may sleep and may free
- *           anything, must not add or remove reclaimers or wait for an allocation
- *           from this heap.
+ *           anything, must not add or remove reclaimers, wait for an allocation
+ *           from this heap, or take cpu_hotplug_lock.
  *
  * Embed it; the caller keeps it until quarry_heap_remove_reclaimer() has returned.
  */

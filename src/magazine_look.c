@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Magazines, looked at from outside: counters summed, contents counted.
+ *
+ * Locking: none for what belongs to CPUs (a glance, exact while they are quiet),
+ * depot->lock for depots.
+ */
+#include <linux/cpumask.h>
+#include <linux/minmax.h>
+#include <linux/nodemask.h>
+#include <linux/percpu.h>
+#include <linux/string.h>
+
+#include "internal.h"
+#include "magazine.h"
+
+void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_stats *stats)
+{
+	unsigned int cpu, i;
+	int node;
+
+	memset(stats, 0, sizeof(*stats));
+	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
+		stats->low[i] = atomic_long_read(&mags->nr_ended[i]);
+	stats->nr_free = atomic_long_read(&mags->nr_free_below);
+	if (!quarry_mags_is_cold(mags)) {
+		for_each_possible_cpu(cpu) {
+			struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
+
+			stats->magazine += READ_ONCE(c->nr_alloc);
+			stats->previous += READ_ONCE(c->nr_alloc_previous);
+			stats->nr_free += READ_ONCE(c->nr_free) + READ_ONCE(c->nr_free_previous);
+		}
+		for (node = 0; node < nr_node_ids; node++) {
+			stats->depot += READ_ONCE(mags->depots[node].nr_alloc);
+			stats->nr_free += READ_ONCE(mags->depots[node].nr_free);
+		}
+	}
+	stats->nr_alloc = stats->magazine + stats->previous + stats->depot;
+	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
+		stats->nr_alloc += stats->low[i];
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_get_stats);
+
+static unsigned long depot_nr_cached(struct quarry_depot *depot)
+{
+	struct quarry_magazine *mag;
+	unsigned long nr = 0, flags;
+
+	/* At most max_full magazines. */
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	for (mag = depot->full; mag; mag = mag->next)
+		nr += mag->count;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return nr;
+}
+
+/* Objects in a magazine that is not ours and may be something else by now. */
+static unsigned int peek(const struct quarry_magazine *mag)
+{
+	return min(READ_ONCE(mag->count), QUARRY_MAGAZINE_MAX_CAPACITY);
+}
+
+unsigned long quarry_mags_nr_cached(struct quarry_mags *mags)
+{
+	unsigned long nr = 0;
+	unsigned int cpu;
+	int node;
+
+	if (quarry_mags_is_cold(mags))
+		return 0;
+	/* A glance: a magazine may be exchanged and reused while we look. */
+	preempt_disable();
+	for_each_possible_cpu(cpu) {
+		struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
+
+		nr += peek(READ_ONCE(c->loaded));
+		nr += peek(READ_ONCE(c->previous));
+	}
+	preempt_enable();
+	for (node = 0; node < nr_node_ids; node++)
+		nr += depot_nr_cached(&mags->depots[node]);
+	return nr;
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_nr_cached);

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page heap, looked at from outside: its invariants checked, its extents shown.
+ *
+ * Locking: pages->lock.  Verifying holds it over all extents and is for quiet
+ * heaps; showing walks the table of extents and takes it once per row.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "pages.h"
+
+#define BATCH	16	/* rows at a time */
+
+static int verify_extent(struct quarry_extent *ext)
+{
+	int ret = quarry_buddy_verify(&ext->buddy);
+	int order = quarry_buddy_largest_order(&ext->buddy);
+
+	if (ret)
+		return ret;
+	if (order < 0)
+		return list_empty(&ext->bucket) ? 0 : -__LINE__;
+	if (list_empty(&ext->bucket) || ext->bucket_order != order ||
+	    ext->bucket_fullness != quarry_extent_fullness(ext))
+		return -__LINE__;
+	return 0;
+}
+
+int quarry_pages_verify(struct quarry_pages *pages)
+{
+	unsigned long mapped[QUARRY_NR_KINDS] = {}, nr_free = 0, nr = 0, flags;
+	struct quarry_extent *ext;
+	int ret = 0;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	list_for_each_entry(ext, &pages->extents, node_all) {
+		ret = verify_extent(ext);
+		if (ret)
+			break;
+		mapped[ext->kind] += quarry_extent_nr_present(ext);
+		nr_free += quarry_buddy_nr_free_units(&ext->buddy);
+		nr++;
+	}
+	if (!ret && (mapped[QUARRY_KIND_PTR] != pages->kinds[QUARRY_KIND_PTR].nr_mapped ||
+		     mapped[QUARRY_KIND_DATA] != pages->kinds[QUARRY_KIND_DATA].nr_mapped))
+		ret = -__LINE__;
+	mapped[0] += mapped[1];
+	if (!ret && (mapped[0] != pages->nr_mapped || nr != pages->nr_extents ||
+		     mapped[0] - nr_free != pages->nr_used))
+		ret = -__LINE__;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	if (!ret)
+		return 0;
+	quarry_report("page heap is corrupt: check at line %d\n", -ret);
+	return -EUCLEAN;
+}
+
+struct buddy_row {
+	void *base;
+	unsigned int nr_pages, nr_free, nr_absent, index;
+	int node;
+	enum quarry_kind kind;
+	unsigned int free[QUARRY_NR_ORDERS];
+};
+
+static void copy_row(struct buddy_row *row, const struct quarry_extent *ext)
+{
+	unsigned int order;
+
+	row->base = ext->base;
+	row->nr_pages = ext->nr_pages;
+	row->nr_free = quarry_buddy_nr_free_units(&ext->buddy);
+	row->nr_absent = ext->nr_absent;
+	row->index = ext->index;
+	row->node = ext->node;
+	row->kind = ext->kind;
+	for (order = 0; order < QUARRY_NR_ORDERS; order++)
+		row->free[order] = quarry_buddy_nr_free(&ext->buddy, order);
+}
+
+static void show_row(struct seq_file *m, const struct buddy_row *row)
+{
+	unsigned int order;
+
+	seq_printf(m, "%6u %4d %-5s %6u %6u %6u", row->index, row->node,
+		   row->kind == QUARRY_KIND_DATA ? "data" : "ptr", row->nr_pages, row->nr_free,
+		   row->nr_absent);
+	for (order = 0; order < QUARRY_NR_ORDERS; order++)
+		seq_printf(m, " %5u", row->free[order]);
+	seq_putc(m, '\n');
+}
+
+/* The next extents of @pages from *@index on, one short lock hold each. */
+static unsigned int copy_rows(struct quarry_pages *pages, unsigned int *index,
+			      struct buddy_row *rows)
+{
+	struct quarry_extent *ext;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	while (n < BATCH) {
+		if (++*index >= quarry_extent_nr_indexes())
+			break;
+		/* Preemption off: what the table shows stays, though it may be leaving. */
+		preempt_disable();
+		ext = quarry_extent_at(*index);
+		if (ext && ext->pages == pages) {
+			raw_spin_lock_irqsave(&pages->lock, flags);
+			if (!list_empty(&ext->node_all))
+				copy_row(&rows[n++], ext);
+			raw_spin_unlock_irqrestore(&pages->lock, flags);
+		}
+		preempt_enable();
+	}
+	return n;
+}
+
+int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages)
+{
+	unsigned int n, i, order, index = 0;
+	struct buddy_row *rows;
+
+	rows = kmalloc_array(BATCH, sizeof(*rows), GFP_KERNEL);
+	if (!rows)
+		return -ENOMEM;
+	seq_printf(m, "%6s %4s %-5s %6s %6s %6s  free blocks of order", "extent", "node", "kind",
+		   "pages", "free", "absent");
+	seq_printf(m, "\n%38s", "");
+	for (order = 0; order < QUARRY_NR_ORDERS; order++)
+		seq_printf(m, " %5u", order);
+	seq_putc(m, '\n');
+	do {
+		n = copy_rows(pages, &index, rows);
+		for (i = 0; i < n; i++)
+			show_row(m, &rows[i]);
+		cond_resched();
+	} while (n == BATCH && !seq_has_overflowed(m));
+	kfree(rows);
+	return 0;
+}
