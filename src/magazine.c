@@ -163,42 +163,20 @@ static struct quarry_depot *local_depot(struct quarry_mags *mags)
 
 /* === Depot === */
 
-static void push_full(struct quarry_depot *depot, struct quarry_magazine *mag)
+static void push(struct quarry_mag_list *list, struct quarry_magazine *mag)
 {
-	lockdep_assert_held(&depot->lock);
-	mag->next = depot->full;
-	depot->full = mag;
-	depot->nr_full++;
+	mag->next = list->first;
+	list->first = mag;
+	list->nr++;
 }
 
-static void push_empty(struct quarry_depot *depot, struct quarry_magazine *mag)
+static struct quarry_magazine *pop(struct quarry_mag_list *list)
 {
-	lockdep_assert_held(&depot->lock);
-	mag->next = depot->empty;
-	depot->empty = mag;
-	depot->nr_empty++;
-}
+	struct quarry_magazine *mag = list->first;
 
-static struct quarry_magazine *pop_full(struct quarry_depot *depot)
-{
-	struct quarry_magazine *mag = depot->full;
-
-	lockdep_assert_held(&depot->lock);
 	if (mag) {
-		depot->full = mag->next;
-		depot->nr_full--;
-	}
-	return mag;
-}
-
-static struct quarry_magazine *pop_empty(struct quarry_depot *depot)
-{
-	struct quarry_magazine *mag = depot->empty;
-
-	lockdep_assert_held(&depot->lock);
-	if (mag) {
-		depot->empty = mag->next;
-		depot->nr_empty--;
+		list->first = mag->next;
+		list->nr--;
 	}
 	return mag;
 }
@@ -215,14 +193,14 @@ static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct qua
 	if (mag == &empty_magazine)
 		return NULL;
 	if (!mag->count) {
-		if (mag->capacity != mags->capacity || depot->nr_empty >= mags->max_full)
+		if (mag->capacity != mags->capacity || depot->empty.nr >= mags->max_full)
 			return mag;
-		push_empty(depot, mag);
+		push(&depot->empty, mag);
 		return NULL;
 	}
-	if (depot->nr_full >= mags->max_full)
+	if (depot->full.nr >= mags->max_full)
 		return mag;
-	push_full(depot, mag);
+	push(&depot->full, mag);
 	return NULL;
 }
 
@@ -260,7 +238,7 @@ static struct quarry_magazine *get_empty(struct quarry_mags *mags, gfp_t gfp)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = pop_empty(depot);
+	mag = pop(&depot->empty);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	if (mag && mag->capacity == capacity)
 		return mag;
@@ -334,7 +312,7 @@ static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 	void *obj = NULL;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = pop_full(depot);
+	mag = pop(&depot->full);
 	if (mag) {
 		/* In our hands: take the object before anyone can take the magazine. */
 		obj = mag->objs[--mag->count];
@@ -375,7 +353,11 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = depot->empty && depot->empty->capacity == mags->capacity ? pop_empty(depot) : NULL;
+	mag = depot->empty.first;
+	if (mag && mag->capacity == mags->capacity)
+		pop(&depot->empty);
+	else
+		mag = NULL;
 	if (mag) {
 		mag->objs[mag->count++] = obj;
 		*surplus = put_magazine(mags, depot, install(c, mag));
@@ -413,13 +395,13 @@ static void *alloc_nested(struct quarry_mags *mags)
 	void *obj = NULL;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = pop_full(depot);
+	mag = pop(&depot->full);
 	if (mag) {
 		obj = mag->objs[--mag->count];
 		if (mag->count)
-			push_full(depot, mag);
+			push(&depot->full, mag);
 		else
-			push_empty(depot, mag);
+			push(&depot->empty, mag);
 		depot->nr_alloc++;
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -434,14 +416,14 @@ static bool free_nested(struct quarry_mags *mags, void *obj)
 	bool done = false;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	if (depot->full && has_room(depot->full)) {
-		mag = depot->full;
+	mag = depot->full.first;
+	if (mag && has_room(mag)) {
 		mag->objs[mag->count++] = obj;
 		done = true;
-	} else if (depot->empty && depot->nr_full < mags->max_full) {
-		mag = pop_empty(depot);
+	} else if (depot->empty.first && depot->full.nr < mags->max_full) {
+		mag = pop(&depot->empty);
 		mag->objs[mag->count++] = obj;
-		push_full(depot, mag);
+		push(&depot->full, mag);
 		done = true;
 	}
 	depot->nr_free += done;
@@ -574,7 +556,7 @@ static bool stock_empty(struct quarry_mags *mags)
 	if (!mag)
 		return false;
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	push_empty(depot, mag);
+	push(&depot->empty, mag);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return true;
 }
@@ -619,26 +601,21 @@ static void detach_cpu(struct quarry_cpu *c, struct quarry_magazine **list)
 
 static void detach_depot(struct quarry_depot *depot, struct quarry_magazine **list)
 {
-	struct quarry_magazine *full, *empty, *next;
+	struct quarry_mag_list full, empty, none = {};
+	struct quarry_magazine *mag;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	full = depot->full;
 	empty = depot->empty;
-	depot->full = NULL;
-	depot->empty = NULL;
-	depot->nr_full = 0;
-	depot->nr_empty = 0;
+	depot->full = none;
+	depot->empty = none;
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 
-	for (; full; full = next) {
-		next = full->next;
-		chain(list, full);
-	}
-	for (; empty; empty = next) {
-		next = empty->next;
-		chain(list, empty);
-	}
+	while ((mag = pop(&full)))
+		chain(list, mag);
+	while ((mag = pop(&empty)))
+		chain(list, mag);
 }
 
 /*

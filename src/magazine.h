@@ -30,14 +30,17 @@ struct quarry_mags_ops {
 	void (*drain)(struct quarry_mags *mags, void **objs, unsigned int nr);
 };
 
+struct quarry_mag_list {
+	struct quarry_magazine *first;
+	unsigned int nr;
+};
+
 /* A node's stock.  Magazines on @full hold at least one object. */
 struct quarry_depot {
 	raw_spinlock_t lock;
 	/* everything below under lock */
-	struct quarry_magazine *full;
-	struct quarry_magazine *empty;
-	unsigned int nr_full;
-	unsigned int nr_empty;
+	struct quarry_mag_list full;
+	struct quarry_mag_list empty;
 	unsigned long nr_alloc;		/* allocations that ended here */
 	unsigned long nr_free;
 	unsigned long nr_exchanges;	/* since capacity last grew */

@@ -49,7 +49,7 @@ static unsigned long depot_nr_cached(struct quarry_depot *depot)
 
 	/* At most max_full magazines. */
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	for (mag = depot->full; mag; mag = mag->next)
+	for (mag = depot->full.first; mag; mag = mag->next)
 		nr += mag->count;
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return nr;
