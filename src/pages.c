@@ -241,7 +241,7 @@ static gfp_t base_flags(gfp_t gfp)
 
 static gfp_t opportunistic_flags(gfp_t gfp)
 {
-	return (base_flags(gfp) & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | QUARRY_GFP_ATOMIC |
+	return (base_flags(gfp) & ~(__GFP_RECLAIM | __GFP_HIGH | QUARRY_GFP_ATOMIC |
 				    __GFP_MEMALLOC | __GFP_RETRY_MAYFAIL)) |
 	       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
 }

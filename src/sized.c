@@ -32,20 +32,13 @@ static bool refuse(size_t size, gfp_t gfp)
 	return size > QUARRY_EXTENT_MAX_SIZE || in_nmi() || quarry_refuse_flags(gfp);
 }
 
-/* The kernel's own way to zero a page is better than memset(). */
-static void clear_run(void *addr, unsigned long nr_pages)
-{
-	for (; nr_pages; nr_pages--, addr += PAGE_SIZE)
-		clear_page(addr);
-}
-
 static void *alloc_run(struct quarry_heap_priv *hp, unsigned long nr_pages, gfp_t gfp,
 		       enum quarry_kind kind)
 {
 	void *addr = quarry_run_alloc(&hp->runs, nr_pages, kind, gfp);
 
 	if (addr && want_init_on_alloc(gfp))
-		clear_run(addr, nr_pages);
+		memset(addr, 0, nr_pages << PAGE_SHIFT);
 	return addr;
 }
 
@@ -122,7 +115,7 @@ static void free_other(const void *ptr, unsigned long caller)
 
 	/* This may take a while, so preemption is on; look again after it. */
 	if (want_init_on_free())
-		clear_run((void *)ptr, nr_pages);
+		memset((void *)ptr, 0, nr_pages << PAGE_SHIFT);
 	preempt_disable();
 	ext = quarry_extent_find(ptr);
 	if (!ext || quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr))
