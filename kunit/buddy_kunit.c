@@ -295,6 +295,38 @@ static void counts_cost_the_count(struct kunit *test)
 	}
 }
 
+/* The first unit is as asked, and nothing but the count is used. */
+static void counts_are_aligned(struct kunit *test)
+{
+	struct fixture *f = fixture_make(test, 200, 7);
+	unsigned int align, order;
+	unsigned long count;
+	long at;
+
+	/* [0, 3) is in the way: the lowest place is the first multiple above. */
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(f->buddy, 0, 3), 0);
+	for (align = 0; align <= 6; align++) {
+		for (count = 1; count <= 64; count++) {
+			order = max_t(unsigned int, align, order_base_2(count));
+			at = quarry_buddy_alloc_aligned(f->buddy, count, align);
+			KUNIT_EXPECT_TRUE_MSG(test, at > 0 && IS_ALIGNED(at, 1UL << order),
+					      "%lu units, order %u: %ld", count, align, at);
+			KUNIT_EXPECT_EQ_MSG(test, quarry_buddy_nr_free_units(f->buddy),
+					    197 - count, "%lu units, order %u", count, align);
+			KUNIT_EXPECT_EQ(test, quarry_buddy_verify(f->buddy), 0);
+			KUNIT_ASSERT_EQ(test, quarry_buddy_free_count(f->buddy, at, count), 0);
+		}
+	}
+	/* One after the other, each in a block of its own; the tails are for others. */
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc_aligned(f->buddy, 5, 6), 64L);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc_aligned(f->buddy, 5, 6), 128L);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc_aligned(f->buddy, 5, 6), (long)-ENOSPC);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc_aligned(f->buddy, 3, 5), 32L);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_nr_free_units(f->buddy), 200UL - 3 - 5 - 5 - 3);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc_at(f->buddy, 69, 0), 0);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_verify(f->buddy), 0);
+}
+
 static void reserve_any_interval(struct kunit *test)
 {
 	struct fixture *f = fixture_make(test, 50, 4);
@@ -398,6 +430,10 @@ static void refused_alloc_changes_nothing(struct kunit *test)
 	EXPECT_REFUSED(f, quarry_buddy_alloc_count(b, 0), -EINVAL);
 	EXPECT_REFUSED(f, quarry_buddy_alloc_count(b, 17), -EINVAL);
 	EXPECT_REFUSED(f, quarry_buddy_alloc_count(b, ULONG_MAX), -EINVAL);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_aligned(b, 0, 2), -EINVAL);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_aligned(b, 17, 2), -EINVAL);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_aligned(b, 3, 5), -EINVAL);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_aligned(b, 3, UINT_MAX), -EINVAL);
 	EXPECT_REFUSED(f, quarry_buddy_alloc_at(b, 0, 5), -EINVAL);
 	EXPECT_REFUSED(f, quarry_buddy_alloc_at(b, 0, UINT_MAX), -EINVAL);
 	EXPECT_REFUSED(f, quarry_buddy_alloc_at(b, 33, 1), -EINVAL);
@@ -493,6 +529,7 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(odd_ranges_start_whole),
 	KUNIT_CASE(odd_ranges_unit_by_unit),
 	KUNIT_CASE(counts_cost_the_count),
+	KUNIT_CASE(counts_are_aligned),
 	KUNIT_CASE(reserve_any_interval),
 	KUNIT_CASE(block_of_every_unit),
 	KUNIT_CASE(bad_ranges_are_refused),

@@ -238,18 +238,21 @@ static bool step_alloc(struct fixture *f)
 	return true;
 }
 
+/* By count; half of the time at an alignment of its own. */
 static bool step_alloc_count(struct fixture *f)
 {
 	unsigned long count = quarry_test_below(&f->rnd, 1UL << min(random_order(f) + 1, 10U));
-	unsigned int order = count ? order_base_2(count) : 0;
+	unsigned int align = prandom_u32_state(&f->rnd) & 1 ? random_order(f) : 0;
+	unsigned int order = max_t(unsigned int, count ? order_base_2(count) : 0, align);
 	struct interval *slot = &f->taken[quarry_test_below(&f->rnd, NR_REMEMBERED)];
 	long expected = LONG_MAX, got;
 
-	if (!count || count > 1UL << f->max_order)
+	if (!count || order > f->max_order)
 		expected = -EINVAL;
 	else if (place_is_checked(f))
 		expected = model_place(f, order, false);
-	got = quarry_buddy_alloc_count(f->buddy, count);
+	got = align ? quarry_buddy_alloc_aligned(f->buddy, count, align) :
+		      quarry_buddy_alloc_count(f->buddy, count);
 	if (!check_taken(f, order, count, false, expected, got))
 		return false;
 	if (got >= 0) {

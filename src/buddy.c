@@ -327,14 +327,15 @@ long quarry_buddy_alloc(struct quarry_buddy *b, unsigned int order, bool top_dow
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc);
 
-long quarry_buddy_alloc_count(struct quarry_buddy *b, unsigned long count)
+long quarry_buddy_alloc_aligned(struct quarry_buddy *b, unsigned long count,
+				unsigned int align_order)
 {
 	unsigned int order;
 	long o;
 
-	if (!count || count > 1UL << b->max_order)
+	if (!count || count > 1UL << b->max_order || align_order > b->max_order)
 		return -EINVAL;
-	order = order_base_2(count);
+	order = max_t(unsigned int, order_base_2(count), align_order);
 	o = take_best(b, order, false);
 	if (o < 0)
 		return o;
@@ -342,6 +343,12 @@ long quarry_buddy_alloc_count(struct quarry_buddy *b, unsigned long count)
 	if (unlikely(b->clean))
 		quarry_buddy_clean_forget(b, o, count);
 	return o;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_aligned);
+
+long quarry_buddy_alloc_count(struct quarry_buddy *b, unsigned long count)
+{
+	return quarry_buddy_alloc_aligned(b, count, 0);
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc_count);
 

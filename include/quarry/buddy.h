@@ -266,6 +266,28 @@ long quarry_buddy_alloc_in(struct quarry_buddy *buddy, unsigned int order,
 long quarry_buddy_alloc_count(struct quarry_buddy *buddy, unsigned long count);
 
 /**
+ * quarry_buddy_alloc_aligned() - take exactly @count units at an alignment
+ * @buddy: range to take them from
+ * @count: number of units, at least 1; need not be a power of two
+ * @align_order: the first unit is a multiple of 2^@align_order
+ *
+ * As quarry_buddy_alloc_count(), which aligns to the next power of two of @count,
+ * for an alignment that is larger than that; a smaller one changes nothing.
+ * Takes a block of the larger of the two and gives the tail back at once, so that
+ * it is found if and only if quarry_buddy_largest_order() is that large.  Free the
+ * units with quarry_buddy_free_count() and the same @count.
+ *
+ * Steps: as quarry_buddy_alloc(), and at most L for each order of the tail.
+ *
+ * Context: Any context.  The caller serialises calls on one @buddy.
+ * Return: offset of the first unit, or a negative errno:
+ * * %-EINVAL - @count is 0 or above 2^max_order, or @align_order above max_order
+ * * %-ENOSPC - no block is large enough
+ */
+long quarry_buddy_alloc_aligned(struct quarry_buddy *buddy, unsigned long count,
+				unsigned int align_order);
+
+/**
  * quarry_buddy_alloc_count_in() - take @count contiguous units from part of the range
  * @buddy: range to take them from
  * @count: number of units, at least 1; need not be a power of two
