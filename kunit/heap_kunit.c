@@ -314,7 +314,7 @@ static void zeroed_by_init_on_alloc(struct kunit *test)
 static void flags_are_refused_not_ignored(struct kunit *test)
 {
 	static const gfp_t refused[] = {
-		__GFP_DMA, __GFP_DMA32, __GFP_HIGHMEM, __GFP_MOVABLE, __GFP_THISNODE, __GFP_NOFAIL,
+		__GFP_DMA, __GFP_DMA32, __GFP_HIGHMEM, __GFP_MOVABLE, __GFP_NOFAIL,
 		__GFP_ACCOUNT,
 	};
 	static const size_t some[] = { 64, 5000, 100000 };

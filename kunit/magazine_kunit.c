@@ -47,7 +47,7 @@ struct mock {
 };
 
 static unsigned int mock_refill(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
-				enum quarry_layer *layer)
+				int node, enum quarry_layer *layer)
 {
 	struct mock *mock = container_of(mags, struct mock, mags);
 	struct mock_obj *obj;
@@ -129,7 +129,7 @@ static struct mock *mock_make(struct kunit *test, size_t size)
 	for (i = 0; i < NR_OBJS; i++)
 		mock->stock[i] = &mock->objs[i];
 	mock->nr_stock = NR_OBJS;
-	quarry_meta_init(&mock->meta, NUMA_NO_NODE);
+	quarry_meta_init(&mock->meta, NUMA_NO_NODE, NULL);
 	quarry_mags_init(&mock->mags, &mock->front, &mock_ops, &mock->meta, size);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mock_exit, mock), 0);
 	return mock;

@@ -96,12 +96,16 @@ static void impossible_orders(struct kunit *test)
 	unsigned int i, order;
 	void *addr;
 
-	KUNIT_EXPECT_NULL(test, quarry_alloc_pages(heap, 11, GFP_KERNEL));
-	KUNIT_EXPECT_NULL(test, quarry_alloc_pages(heap, 64, GFP_KERNEL));
+	QUARRY_EXPECT_REPORTS(test, 1, addr = quarry_alloc_pages(heap, 11, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, addr);
+	QUARRY_EXPECT_REPORTS(test, 1, addr = quarry_alloc_pages(heap, 64, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, addr);
+	addr = quarry_alloc_pages(heap, 11, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_EXPECT_NULL_MSG(test, addr, "without a line");
 	for (i = 0; i < ARRAY_SIZE(orders); i++) {
 		order = orders[i];
 		OPTIMIZER_HIDE_VAR(order);
-		addr = quarry_alloc_pages(heap, order, GFP_KERNEL);
+		QUARRY_EXPECT_REPORTS(test, 1, addr = quarry_alloc_pages(heap, order, GFP_KERNEL));
 		KUNIT_EXPECT_NULL_MSG(test, addr, "order %u", orders[i]);
 		quarry_free_pages(addr);
 	}

@@ -59,11 +59,12 @@ static unsigned long *chunk_owner(struct quarry_extent *ext, const struct quarry
 static struct quarry_chunk *get_chunk(struct quarry_heap_priv *hp, unsigned long nr_pages,
 				      enum quarry_kind kind, gfp_t gfp)
 {
+	struct quarry_pages_want want = QUARRY_PAGES_WANT(nr_pages, kind, gfp);
 	struct quarry_chunk *chunk;
 
 	if (quarry_fault(QUARRY_FAULT_CHUNK, nr_pages << PAGE_SHIFT))
 		return NULL;
-	chunk = quarry_run_alloc(&hp->runs, nr_pages, kind, gfp);
+	chunk = quarry_run_alloc(&hp->runs, &want);
 	if (!chunk)
 		return NULL;
 	chunk->nr_pages = nr_pages;

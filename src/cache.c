@@ -6,7 +6,7 @@
  *	mags ──refill──> fullest partial slab, empty slab, new slab ──> page heap
  *	mags <──drain─── each object's slab, found by its page
  *
- * Partial slabs hang in four lists by quarters of use; a refill takes from the
+ * Partial slabs hang in four lists per node by quarters of use; a refill takes from the
  * fullest, so that the others drain and go back.  One slab without objects in
  * use is kept, the next one goes back to the page heap.
  *
@@ -57,7 +57,7 @@ static void link_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 {
 	lockdep_assert_held(&sc->lock);
 	slab->list = list_for(slab);
-	list_add(&slab->node, &sc->slabs[slab->list]);
+	list_add(&slab->node, &sc->nodes[slab->extent->node].slabs[slab->list]);
 	sc->nr_empty += slab->list == QUARRY_SLABS_EMPTY;
 }
 
@@ -88,16 +88,19 @@ static void account_slab(struct quarry_slab_cache *sc, const struct quarry_slab 
 /* === Slabs come and go; no lock held === */
 
 static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned int order, gfp_t gfp,
-				       enum quarry_layer *layer)
+				       int node, enum quarry_layer *layer)
 {
+	struct quarry_pages_want want = QUARRY_PAGES_WANT(1UL << order, sc->kind, gfp);
 	size_t desc_size = quarry_slab_desc_size(&sc->layout);
 	struct quarry_slab *slab;
 	void *base;
 
-	slab = quarry_meta_alloc(&sc->pages->meta, desc_size, gfp | __GFP_NOWARN);
+	slab = quarry_meta_alloc(&sc->pages->meta, desc_size,
+				 (gfp & ~__GFP_THISNODE) | __GFP_NOWARN);
 	if (!slab)
 		return NULL;
-	base = quarry_pages_alloc(sc->pages, 1UL << order, sc->kind, gfp, layer);
+	want.node = node;
+	base = quarry_pages_alloc(sc->pages, &want, layer);
 	if (!base) {
 		quarry_meta_free(&sc->pages->meta, slab, desc_size);
 		return NULL;
@@ -158,24 +161,26 @@ static void destroy_slabs(struct quarry_slab_cache *sc, struct list_head *list)
 
 /* === Refill === */
 
-static struct quarry_slab *fullest_slab(struct quarry_slab_cache *sc)
+static struct quarry_slab *fullest_slab(struct quarry_slab_cache *sc, int node)
 {
+	struct list_head *slabs = sc->nodes[node].slabs;
 	int list;
 
 	lockdep_assert_held(&sc->lock);
 	for (list = QUARRY_SLABS_EMPTY - 1; list >= QUARRY_SLABS_PARTIAL; list--)
-		if (!list_empty(&sc->slabs[list]))
-			return list_first_entry(&sc->slabs[list], struct quarry_slab, node);
-	return list_first_entry_or_null(&sc->slabs[QUARRY_SLABS_EMPTY], struct quarry_slab, node);
+		if (!list_empty(&slabs[list]))
+			return list_first_entry(&slabs[list], struct quarry_slab, node);
+	return list_first_entry_or_null(&slabs[QUARRY_SLABS_EMPTY], struct quarry_slab, node);
 }
 
-static unsigned int take_locked(struct quarry_slab_cache *sc, void **objs, unsigned int nr)
+static unsigned int take_locked(struct quarry_slab_cache *sc, int node, void **objs,
+				unsigned int nr)
 {
 	struct quarry_slab *slab;
 	unsigned int got = 0, n;
 
 	while (got < nr) {
-		slab = fullest_slab(sc);
+		slab = fullest_slab(sc, node);
 		if (!slab)
 			break;
 		n = quarry_slab_take(slab, &sc->layout, objs + got, nr - got);
@@ -186,7 +191,9 @@ static unsigned int take_locked(struct quarry_slab_cache *sc, void **objs, unsig
 	return got;
 }
 
-static unsigned int refill_from_slabs(struct quarry_slab_cache *sc, void **objs, unsigned int nr)
+/* From slabs of one node. */
+static unsigned int refill_from_slabs(struct quarry_slab_cache *sc, int node, void **objs,
+				      unsigned int nr)
 {
 	unsigned int got = 0, n, want;
 	unsigned long flags;
@@ -194,32 +201,44 @@ static unsigned int refill_from_slabs(struct quarry_slab_cache *sc, void **objs,
 	do {
 		want = min_t(unsigned int, nr - got, BATCH);
 		raw_spin_lock_irqsave(&sc->lock, flags);
-		n = take_locked(sc, objs + got, want);
+		n = take_locked(sc, node, objs + got, want);
 		raw_spin_unlock_irqrestore(&sc->lock, flags);
 		got += n;
 	} while (n == want && got < nr);
 	return got;
 }
 
-static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
-			   enum quarry_layer *layer)
+/* From slabs of any other node, the nearest first. */
+static unsigned int refill_from_others(struct quarry_slab_cache *sc, int node, void **objs,
+				       unsigned int nr)
 {
-	struct quarry_slab_cache *sc = mags_to_cache(mags);
-	unsigned int got = refill_from_slabs(sc, objs, nr);
-	struct quarry_slab *slab;
-	unsigned long flags;
+	nodemask_t left = sc->pages->holders;
+	unsigned int got = 0;
+	int other;
 
-	/* Some are enough: do not grow for the rest. */
-	if (got || READ_ONCE(sc->dead))
-		return got;
-	slab = NULL;
+	node_clear(node, left);
+	while (!got && !nodes_empty(left)) {
+		other = quarry_nearest_node(node, &left);
+		got = refill_from_slabs(sc, other, objs, nr);
+		node_clear(other, left);
+	}
+	return got;
+}
+
+/* A new slab with its first objects taken. */
+static unsigned int refill_from_new(struct quarry_slab_cache *sc, void **objs, unsigned int nr,
+				    gfp_t gfp, int node, enum quarry_layer *layer)
+{
+	struct quarry_slab *slab = NULL;
+	unsigned long flags;
+	unsigned int got;
+
 	if (sc->layout.min_order < sc->layout.order)
-		slab = create_slab(sc, sc->layout.order, gfp | __GFP_NORETRY, layer);
+		slab = create_slab(sc, sc->layout.order, gfp | __GFP_NORETRY, node, layer);
 	if (!slab)
-		slab = create_slab(sc, sc->layout.min_order, gfp, layer);
-	/* Others may have freed some meanwhile, or a drain for our sake. */
+		slab = create_slab(sc, sc->layout.min_order, gfp, node, layer);
 	if (!slab)
-		return refill_from_slabs(sc, objs, nr);
+		return 0;
 	if (!prepare_slab(sc, slab)) {
 		destroy_slab(sc, slab);
 		return 0;
@@ -230,6 +249,32 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 	link_slab(sc, slab);
 	raw_spin_unlock_irqrestore(&sc->lock, flags);
 	return got;
+}
+
+/*
+ * Slabs of the node, a new slab there for no effort, slabs of other nodes, a new slab
+ * from anywhere.  Some objects are enough: it does not grow for the rest.
+ */
+static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
+			   int node, enum quarry_layer *layer)
+{
+	struct quarry_slab_cache *sc = mags_to_cache(mags);
+	int home = node == NUMA_NO_NODE ? quarry_pages_home(sc->pages) : node;
+	unsigned int got = refill_from_slabs(sc, home, objs, nr);
+
+	if (got || READ_ONCE(sc->dead))
+		return got;
+	if (nr_node_ids > 1 && !(gfp & __GFP_THISNODE)) {
+		got = refill_from_new(sc, objs, nr, (gfp & ~__GFP_DIRECT_RECLAIM) |
+				      __GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN, home,
+				      layer) ?:
+		      refill_from_others(sc, home, objs, nr);
+		if (got)
+			return got;
+	}
+	/* Others may have freed some meanwhile, or a drain for our sake. */
+	return refill_from_new(sc, objs, nr, gfp, node, layer) ?:
+	       refill_from_slabs(sc, home, objs, nr);
 }
 
 /* === Drain === */
@@ -308,16 +353,22 @@ static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 static const struct quarry_mags_ops cache_ops = {
 	.refill = refill,
 	.drain = drain,
+	.node_of = quarry_extent_node_of,
 };
 
 /* === Setting up, tearing down === */
 
-void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
-			    const char *name, size_t size, size_t align, unsigned int flags,
-			    void (*ctor)(void *obj))
+struct quarry_slab_cache *quarry_slab_cache_create(struct quarry_pages *pages, const char *name,
+						   size_t size, size_t align, unsigned int flags,
+						   void (*ctor)(void *obj), gfp_t gfp)
 {
+	struct quarry_slab_cache *sc;
 	unsigned int i;
+	int node;
 
+	sc = kzalloc_node(struct_size(sc, nodes, nr_node_ids), gfp | __GFP_NOWARN, pages->node);
+	if (!sc)
+		return NULL;
 	if (flags & QUARRY_HWCACHE_ALIGN)
 		align = max_t(size_t, align, cache_line_size());
 	sc->pages = pages;
@@ -330,26 +381,38 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 	strscpy(sc->name, name, sizeof(sc->name));
 	raw_spin_lock_init(&sc->lock);
 	INIT_LIST_HEAD(&sc->node);
-	for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++)
-		INIT_LIST_HEAD(&sc->slabs[i]);
+	for (node = 0; node < nr_node_ids; node++)
+		for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++)
+			INIT_LIST_HEAD(&sc->nodes[node].slabs[i]);
 	quarry_slab_layout_init(&sc->layout, size, align);
 	quarry_mags_init(&sc->mags, &sc->cache.front, &cache_ops, &pages->meta,
 			 sc->layout.stride);
+	return sc;
+}
+
+static void gather_from(struct quarry_slab_cache *sc, struct list_head *empty,
+			struct list_head *list, unsigned int *nr)
+{
+	struct quarry_slab *slab, *next;
+
+	lockdep_assert_held(&sc->lock);
+	list_for_each_entry_safe(slab, next, empty, node) {
+		if (*nr >= BATCH)
+			break;
+		unlink_slab(sc, slab);
+		account_slab(sc, slab, -1);
+		list_add(&slab->node, list);
+		++*nr;
+	}
 }
 
 static void gather_empty(struct quarry_slab_cache *sc, struct list_head *list)
 {
-	struct quarry_slab *slab, *next;
-	unsigned int n = 0;
+	unsigned int nr = 0;
+	int node;
 
-	lockdep_assert_held(&sc->lock);
-	list_for_each_entry_safe(slab, next, &sc->slabs[QUARRY_SLABS_EMPTY], node) {
-		unlink_slab(sc, slab);
-		account_slab(sc, slab, -1);
-		list_add(&slab->node, list);
-		if (++n == BATCH)
-			break;
-	}
+	for (node = 0; node < nr_node_ids; node++)
+		gather_from(sc, &sc->nodes[node].slabs[QUARRY_SLABS_EMPTY], list, &nr);
 }
 
 void quarry_slab_cache_free_empty(struct quarry_slab_cache *sc)
@@ -372,11 +435,14 @@ unsigned long quarry_slab_cache_fini(struct quarry_slab_cache *sc)
 {
 	unsigned long live = sc->nr_objs - sc->nr_free;
 	unsigned int i;
+	int node;
 
 	/* Nobody else is left: no lock needed, and none may be held. */
-	for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++) {
-		destroy_slabs(sc, &sc->slabs[i]);
-		INIT_LIST_HEAD(&sc->slabs[i]);
+	for (node = 0; node < nr_node_ids; node++) {
+		for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++) {
+			destroy_slabs(sc, &sc->nodes[node].slabs[i]);
+			INIT_LIST_HEAD(&sc->nodes[node].slabs[i]);
+		}
 	}
 	return live;
 }
@@ -389,20 +455,30 @@ void quarry_slab_cache_free(struct quarry_slab_cache *sc)
 
 /* === Public interface: what the inline paths leave over === */
 
-void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
-			      const struct quarry_site *site)
+void *quarry_cache_alloc_node_site(struct quarry_cache *cache, gfp_t gfp, int node,
+				   const struct quarry_site *site)
 {
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	void *obj;
 
-	if (quarry_refuse_flags(gfp) || in_nmi())
+	if (quarry_refuse_flags(gfp) || quarry_refuse_node(node) || in_nmi())
 		return NULL;
 	if (!cache->zero_size && (gfp & __GFP_ZERO))
 		return quarry_cache_refuse_zero(cache, NULL);
-	obj = quarry_mags_alloc(&sc->mags, gfp);
+	if (node == NUMA_NO_NODE && !(gfp & __GFP_THISNODE))
+		obj = quarry_mags_alloc(&sc->mags, gfp);
+	else
+		obj = quarry_mags_alloc_node(&sc->mags, gfp, node);
 	if (obj && want_init_on_alloc(gfp))
 		memset(obj, 0, cache->zero_size);
 	return obj;
+}
+EXPORT_SYMBOL_GPL(quarry_cache_alloc_node_site);
+
+void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
+			      const struct quarry_site *site)
+{
+	return quarry_cache_alloc_node_site(cache, gfp, NUMA_NO_NODE, site);
 }
 EXPORT_SYMBOL_GPL(quarry_cache_alloc_slow);
 
@@ -445,29 +521,46 @@ void quarry_slab_cache_get_stats(struct quarry_slab_cache *sc,
 	raw_spin_unlock_irqrestore(&sc->lock, flags);
 }
 
-static int verify_locked(struct quarry_slab_cache *sc)
+struct slab_sums {
+	unsigned long slabs, objs, nr_free, pages;
+};
+
+static int verify_list(struct quarry_slab_cache *sc, int node, unsigned int list,
+		       struct slab_sums *sums)
 {
-	unsigned long slabs = 0, objs = 0, nr_free = 0, pages = 0;
 	struct quarry_slab *slab;
-	unsigned int i;
 	int ret;
 
-	for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++) {
-		list_for_each_entry(slab, &sc->slabs[i], node) {
-			ret = quarry_slab_verify(slab, &sc->layout);
+	list_for_each_entry(slab, &sc->nodes[node].slabs[list], node) {
+		ret = quarry_slab_verify(slab, &sc->layout);
+		if (ret)
+			return ret;
+		if (slab->list != list || list_for(slab) != list || slab->cache != sc ||
+		    slab->extent->node != node || quarry_slab_find(slab->base) != slab)
+			return -__LINE__;
+		sums->slabs++;
+		sums->objs += slab->nr_objs;
+		sums->nr_free += slab->nr_free;
+		sums->pages += 1UL << slab->order;
+	}
+	return 0;
+}
+
+static int verify_locked(struct quarry_slab_cache *sc)
+{
+	struct slab_sums sums = {};
+	unsigned int i;
+	int node, ret;
+
+	for (node = 0; node < nr_node_ids; node++) {
+		for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++) {
+			ret = verify_list(sc, node, i, &sums);
 			if (ret)
 				return ret;
-			if (slab->list != i || list_for(slab) != i || slab->cache != sc ||
-			    quarry_slab_find(slab->base) != slab)
-				return -__LINE__;
-			slabs++;
-			objs += slab->nr_objs;
-			nr_free += slab->nr_free;
-			pages += 1UL << slab->order;
 		}
 	}
-	if (slabs != sc->nr_slabs || objs != sc->nr_objs || nr_free != sc->nr_free ||
-	    pages != sc->nr_pages)
+	if (sums.slabs != sc->nr_slabs || sums.objs != sc->nr_objs ||
+	    sums.nr_free != sc->nr_free || sums.pages != sc->nr_pages)
 		return -__LINE__;
 	return 0;
 }

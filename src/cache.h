@@ -41,12 +41,14 @@ struct quarry_slab_cache {
 	struct list_head node;			/* under heap->mutex */
 	raw_spinlock_t lock;
 	/* everything below under lock */
-	struct list_head slabs[QUARRY_SLABS_NR_LISTS];
 	unsigned long nr_slabs;
 	unsigned long nr_empty;
 	unsigned long nr_pages;
 	unsigned long nr_objs;			/* in all slabs */
 	unsigned long nr_free;			/* free in slabs, without magazines */
+	struct quarry_slab_node {
+		struct list_head slabs[QUARRY_SLABS_NR_LISTS];
+	} nodes[];				/* nr_node_ids of them */
 };
 
 struct quarry_slab_cache_stats {
@@ -60,10 +62,10 @@ static inline struct quarry_slab_cache *to_slab_cache(const struct quarry_cache 
 	return container_of(cache, struct quarry_slab_cache, cache);
 }
 
-/* Parameters have been checked.  Nothing is allocated. */
-void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
-			    const char *name, size_t size, size_t align, unsigned int flags,
-			    void (*ctor)(void *obj));
+/* Parameters have been checked.  NULL if there is no memory. */
+struct quarry_slab_cache *quarry_slab_cache_create(struct quarry_pages *pages, const char *name,
+						   size_t size, size_t align, unsigned int flags,
+						   void (*ctor)(void *obj), gfp_t gfp);
 /*
  * Magazines have been flushed and nobody uses the cache.  Gives all slabs back
  * and returns the number of objects that were still allocated.  After a grace

@@ -32,6 +32,9 @@
  * Locking: extent_table_lock guards the growth of the table; indexes come from
  * an IDA.  Both are used only where the kernel's allocators may be called.
  *
+ * An extent of a caller's own backing differs in where its pages come from and go to:
+ * they are frozen already, go back as one, and what is lost stays with the caller.
+ *
  * Invariant: table[i] == ext  <=>  ext->index == i and all pages of ext have
  * private i and belong to us.
  */
@@ -46,6 +49,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "backing.h"
 #include "extent.h"
 #include "fault.h"
 #include "internal.h"
@@ -65,15 +69,17 @@ static size_t extent_struct_size(unsigned int order)
 	return offsetof(struct quarry_extent, buddy) + quarry_buddy_struct_size(order);
 }
 
-static size_t extent_size(unsigned int order)
+static size_t extent_size(unsigned long nr_pages)
 {
+	unsigned int order = ilog2(nr_pages);
+
 	return ALIGN(extent_struct_size(order), sizeof(long)) +
-	       quarry_buddy_state_size(1UL << order, order);
+	       quarry_buddy_state_size(nr_pages, order);
 }
 
-static size_t owner_size(unsigned int order)
+static size_t owner_size(unsigned long nr_pages)
 {
-	return sizeof(unsigned long) << order;
+	return sizeof(unsigned long) * nr_pages;
 }
 
 /* Make sure that @index has a leaf. */
@@ -139,60 +145,102 @@ static bool freeze_block(struct page *page)
 	return false;
 }
 
-struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarry_meta *meta,
-					unsigned int order, int node, enum quarry_kind kind,
-					gfp_t gfp)
+/* Frozen pages, or NULL. */
+static struct page *get_frozen(const struct quarry_extent_source *source)
 {
-	gfp_t meta_gfp = gfp & ~__GFP_THISNODE;
-	struct quarry_extent *ext;
 	struct page *page;
+
+	if (quarry_fault(QUARRY_FAULT_EXTENT, source->nr_pages << PAGE_SHIFT))
+		return NULL;
+	if (source->backing)
+		return quarry_backing_get(source->backing, source->nr_pages, source->order);
+	page = alloc_pages_node(source->node, source->gfp, source->order);
+	if (!page || freeze_block(page))
+		return page;
+	__free_pages(page, source->order);
+	return NULL;
+}
+
+static void put_frozen(struct quarry_backing *backing, struct page *page, unsigned long nr_pages)
+{
+	if (backing) {
+		quarry_backing_put(backing, page, nr_pages);
+		return;
+	}
+	page_ref_unfreeze(page, 1);
+	__free_pages(page, ilog2(nr_pages));
+}
+
+/* Descriptor and index, with nothing said about pages yet. */
+static struct quarry_extent *get_descriptors(struct quarry_meta *meta, unsigned long nr_pages,
+					     gfp_t gfp)
+{
+	struct quarry_extent *ext = quarry_meta_alloc(meta, extent_size(nr_pages), gfp);
 	int index;
 
-	if (!quarry_may_call_kernel() || quarry_fault(QUARRY_FAULT_EXTENT, PAGE_SIZE << order))
-		return NULL;
-	page = alloc_pages_node(node, gfp, order);
-	if (!page)
-		return NULL;
-	ext = quarry_meta_alloc(meta, extent_size(order), meta_gfp);
 	if (!ext)
-		goto err_pages;
-	ext->owner = quarry_meta_alloc(meta, owner_size(order), meta_gfp);
+		return NULL;
+	ext->owner = quarry_meta_alloc(meta, owner_size(nr_pages), gfp);
 	if (!ext->owner)
 		goto err_ext;
-	index = ida_alloc_range(&extent_ida, 1, NR_LEAVES * LEAF_SIZE - 1, meta_gfp);
+	index = ida_alloc_range(&extent_ida, 1, NR_LEAVES * LEAF_SIZE - 1, gfp);
 	if (index < 0)
 		goto err_owner;
-	if (quarry_fault(QUARRY_FAULT_EXTENT, PAGE_SIZE << order) || grow_table(index, meta_gfp))
+	if (quarry_fault(QUARRY_FAULT_EXTENT, nr_pages << PAGE_SHIFT) || grow_table(index, gfp))
 		goto err_index;
-	if (!freeze_block(page))
-		goto err_index;
-
-	ext->pages = pages;
-	ext->meta = meta;
-	ext->base = page_address(page);
-	ext->pfn = page_to_pfn(page);
-	ext->nr_pages = 1U << order;
-	ext->order = order;
 	ext->index = index;
-	ext->node = page_to_nid(page);
-	ext->kind = kind;
-	INIT_LIST_HEAD(&ext->bucket);
-	INIT_LIST_HEAD(&ext->node_all);
-	quarry_buddy_init_state(&ext->buddy, ext->nr_pages, order, buddy_state(ext, order));
-	kmemleak_alloc(ext->base, PAGE_SIZE << order, 0, meta_gfp);
-	quarry_pages_held_add(ext->nr_pages);
-	publish(ext);
 	return ext;
 
 err_index:
 	ida_free(&extent_ida, index);
 err_owner:
-	quarry_meta_free(meta, ext->owner, owner_size(order));
+	quarry_meta_free(meta, ext->owner, owner_size(nr_pages));
 err_ext:
-	quarry_meta_free(meta, ext, extent_size(order));
-err_pages:
-	__free_pages(page, order);
+	quarry_meta_free(meta, ext, extent_size(nr_pages));
 	return NULL;
+}
+
+static bool is_tracked(const struct quarry_extent *ext)
+{
+	return !ext->backing || quarry_backing_is_untracked(ext->backing);
+}
+
+struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, enum quarry_kind kind,
+					const struct quarry_extent_source *source)
+{
+	unsigned long nr_pages = source->nr_pages;
+	gfp_t gfp = source->gfp & ~__GFP_THISNODE;
+	struct quarry_extent *ext;
+	struct page *page;
+
+	/* The index comes from the kernel in any case. */
+	if (!quarry_may_call_kernel())
+		return NULL;
+	page = get_frozen(source);
+	if (!page)
+		return NULL;
+	ext = get_descriptors(source->meta, nr_pages, gfp);
+	if (!ext) {
+		put_frozen(source->backing, page, nr_pages);
+		return NULL;
+	}
+	ext->pages = pages;
+	ext->meta = source->meta;
+	ext->backing = source->backing;
+	ext->base = page_address(page);
+	ext->pfn = page_to_pfn(page);
+	ext->nr_pages = nr_pages;
+	ext->order = ilog2(nr_pages);
+	ext->node = page_to_nid(page);
+	ext->kind = kind;
+	INIT_LIST_HEAD(&ext->node_all);
+	quarry_buddy_init_state(&ext->buddy, nr_pages, ext->order, buddy_state(ext, ext->order));
+	if (is_tracked(ext))
+		kmemleak_alloc(ext->base, nr_pages << PAGE_SHIFT, 0, gfp);
+	if (!ext->backing)
+		quarry_pages_held_add(nr_pages);
+	publish(ext);
+	return ext;
 }
 
 static bool page_is_clean(const struct quarry_extent *ext, struct page *page)
@@ -284,31 +332,40 @@ static unsigned int put_split(const struct quarry_extent *ext)
 	return lost;
 }
 
-static unsigned int put_pages(struct quarry_extent *ext)
+/* As one; returns how many pages were lost, which only a backing may be. */
+static unsigned int put_whole(const struct quarry_extent *ext)
 {
 	struct page *page = pfn_to_page(ext->pfn);
-	unsigned int i;
+	unsigned int i, lost = 0;
 
-	if (!ext->split && !all_clean(ext))
-		split_extent(ext);
-	if (ext->split)
-		return put_split(ext);
-	kmemleak_free(ext->base);
-	for (i = 0; i < ext->nr_pages; i++)
+	if (is_tracked(ext))
+		kmemleak_free(ext->base);
+	for (i = 0; i < ext->nr_pages; i++) {
+		if (ext->backing && !page_is_clean(ext, page + i)) {
+			report_lost(ext, page + i);
+			lost++;
+		}
 		set_page_private(page + i, 0);
-	page_ref_unfreeze(page, 1);
-	__free_pages(page, ext->order);
-	return 0;
+	}
+	put_frozen(ext->backing, page, ext->nr_pages);
+	return lost;
+}
+
+static unsigned int put_pages(struct quarry_extent *ext)
+{
+	if (!ext->backing && !ext->split && !all_clean(ext))
+		split_extent(ext);
+	return ext->split ? put_split(ext) : put_whole(ext);
 }
 
 static void free_descriptors(struct rcu_head *rcu)
 {
 	struct quarry_extent *ext = container_of(rcu, struct quarry_extent, rcu);
 	struct quarry_meta *meta = ext->meta;
-	unsigned int order = ext->order;
+	unsigned int nr_pages = ext->nr_pages;
 
-	quarry_meta_free(meta, ext->owner, owner_size(order));
-	quarry_meta_free(meta, ext, extent_size(order));
+	quarry_meta_free(meta, ext->owner, owner_size(nr_pages));
+	quarry_meta_free(meta, ext, extent_size(nr_pages));
 }
 
 unsigned int quarry_extent_put(struct quarry_extent *ext)
@@ -316,7 +373,8 @@ unsigned int quarry_extent_put(struct quarry_extent *ext)
 	unsigned int lost;
 
 	WRITE_ONCE(*table_slot(ext->index), NULL);
-	quarry_pages_held_add(-(long)(ext->nr_pages - ext->nr_absent));
+	if (!ext->backing)
+		quarry_pages_held_add(-(long)(ext->nr_pages - ext->nr_absent));
 	lost = put_pages(ext);
 	ida_free(&extent_ida, ext->index);
 	call_rcu(&ext->rcu, free_descriptors);
@@ -340,6 +398,18 @@ unsigned int quarry_extent_put_block(struct quarry_extent *ext, unsigned long of
 	}
 	quarry_pages_held_add(-(1L << order));
 	return lost;
+}
+
+int quarry_extent_node_of(const void *addr)
+{
+	struct quarry_extent *ext;
+	int node;
+
+	preempt_disable();
+	ext = quarry_extent_find(addr);
+	node = ext ? ext->node : first_online_node;
+	preempt_enable();
+	return node;
 }
 
 unsigned int quarry_extent_nr_indexes(void)

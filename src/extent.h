@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
+#include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 
@@ -17,6 +18,7 @@
 
 #include "meta.h"
 
+struct quarry_backing;
 struct quarry_pages;
 
 #define QUARRY_EXTENT_MAX_ORDER	(ilog2(QUARRY_EXTENT_MAX_SIZE) - PAGE_SHIFT)
@@ -34,20 +36,26 @@ struct quarry_pages;
 struct quarry_extent {
 	struct quarry_pages *pages;	/* the page heap it belongs to; constant */
 	struct quarry_meta *meta;	/* where the descriptors are from; constant */
+	struct quarry_backing *backing;	/* where the pages are from, NULL: the kernel; constant */
 	void *base;			/* constant, as the next five */
 	unsigned long pfn;
-	unsigned int nr_pages;
-	unsigned int order;
+	unsigned int nr_pages;		/* a power of two unless single */
+	unsigned int order;		/* of its buddy: the largest within nr_pages */
 	unsigned int index;		/* in the table; also in each page's private */
 	int node;
+	bool single;			/* for one allocation that no usual extent can hold */
 	enum quarry_kind kind;		/* under pages->lock; constant while a page is in use */
 	/*
 	 * nr_pages entries.  An entry belongs to whoever holds the page; readers
 	 * that look from outside use READ_ONCE() and may see a stale value.
 	 */
 	unsigned long *owner;
-	struct list_head bucket;	/* under pages->lock: by largest free order */
+	union {				/* under pages->lock */
+		struct rb_node bucket;	/* by largest free order and fullness */
+		struct list_head spare;	/* a single one: when free */
+	};
 	struct list_head node_all;	/* under pages->lock: all of the page heap */
+	bool linked;			/* under pages->lock: the bucket, or spare */
 	unsigned int nr_absent;		/* under pages->lock: pages given back early */
 	bool split;			/* under the heap's reclaim mutex: see extent.c */
 	struct rcu_head rcu;
@@ -95,21 +103,30 @@ static __always_inline struct quarry_extent *quarry_extent_find(const void *addr
 	return ext;
 }
 
+/* The node of what should be ours; of any other address, always the same one. */
+int quarry_extent_node_of(const void *addr);
+
 static inline unsigned long quarry_extent_page_of(const struct quarry_extent *ext, const void *addr)
 {
 	return (addr - ext->base) >> PAGE_SHIFT;
 }
 
-/*
- * Take a block of 2^@order pages from the kernel and make it an extent.  Not
- * called with a lock held.  @gfp goes to the kernel as it is.
- */
-struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, struct quarry_meta *meta,
-					unsigned int order, int node, enum quarry_kind kind,
-					gfp_t gfp);
+/* How to get an extent. */
+struct quarry_extent_source {
+	struct quarry_meta *meta;	/* descriptors */
+	struct quarry_backing *backing;	/* pages; NULL: the kernel */
+	unsigned long nr_pages;		/* the kernel gives powers of two only */
+	unsigned int order;		/* alignment, in pages */
+	int node;
+	gfp_t gfp;			/* goes to the kernel as it is */
+};
+
+/* NULL if there is no memory.  Not called with a lock held. */
+struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, enum quarry_kind kind,
+					const struct quarry_extent_source *source);
 
 /*
- * The extent leaves the table, what is left of its pages goes to the kernel, its
+ * The extent leaves the table, what is left of its pages goes where it came from, its
  * descriptors follow a grace period later: rcu_barrier() before the metadata is
  * torn down.  It is on no list any more.  Pages that were found with a foreign
  * reference are reported and stay out; returns how many.  No lock held.

@@ -63,12 +63,11 @@ static struct quarry_cache *class_create(struct quarry_heap_priv *hp, enum quarr
 	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH;
 	if (!quarry_may_call_kernel() || quarry_fault(QUARRY_FAULT_CACHE, sizeof(*sc)))
 		return NULL;
-	sc = kzalloc_node(sizeof(*sc), gfp | __GFP_NOWARN, hp->pages.node);
+	class_name(name, kind, index);
+	sc = quarry_slab_cache_create(&hp->pages, name, quarry_class_size(index), 0,
+				      kind == QUARRY_KIND_DATA ? QUARRY_DATA : 0, NULL, gfp);
 	if (!sc)
 		return NULL;
-	class_name(name, kind, index);
-	quarry_slab_cache_init(sc, &hp->pages, name, quarry_class_size(index), 0,
-			       kind == QUARRY_KIND_DATA ? QUARRY_DATA : 0, NULL);
 	sc->heap = &hp->heap;
 	/* Orders the initialisation before the pointer; readers depend on it. */
 	old = cmpxchg(slot, &cold_cache.cache, &sc->cache);
@@ -191,6 +190,13 @@ static void failed(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp
 	quarry_failure_record(&hp->failure, nr_pages, gfp);
 }
 
+static void starve(struct quarry_pages *pages)
+{
+	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+
+	quarry_refill_wake(&hp->refill);
+}
+
 static void drain_for_pressure(struct quarry_pressure *pressure)
 {
 	struct quarry_heap_priv *hp = container_of(pressure, struct quarry_heap_priv, pressure);
@@ -279,10 +285,9 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
 		return ERR_PTR(ret);
 	if (quarry_fault(QUARRY_FAULT_CACHE, sizeof(*sc)))
 		return ERR_PTR(-ENOMEM);
-	sc = kzalloc_node(sizeof(*sc), GFP_KERNEL, hp->pages.node);
+	sc = quarry_slab_cache_create(&hp->pages, name, size, align, flags, ctor, GFP_KERNEL);
 	if (!sc)
 		return ERR_PTR(-ENOMEM);
-	quarry_slab_cache_init(sc, &hp->pages, name, size, align, flags, ctor);
 	sc->heap = heap;
 	sc->site = site;
 	mutex_lock(&hp->mutex);
@@ -361,6 +366,12 @@ static int check_heap_params(const struct quarry_heap_params *p)
 		what = "reserve has to be at most half of memory";
 	else if (p->limit && PAGE_ALIGN(p->reserve) > p->limit)
 		what = "reserve, in whole pages, has to be at most the limit";
+	else if (p->backing && p->backing_size < SZ_64K)
+		what = "backing_size has to be at least 65536 bytes";
+	else if (p->backing_size && !p->backing)
+		what = "backing_size needs a backing";
+	else if (p->backing && PAGE_ALIGN(p->reserve) > p->backing_size)
+		what = "reserve, in whole pages, has to be at most backing_size";
 	else if (p->decay_ms < -1 || p->decay_ms > QUARRY_DECAY_MAX)
 		what = "decay_ms has to be -1 (never) or 0 to 3600000 ms";
 	else if (p->node != NUMA_NO_NODE && (p->node < 0 || p->node >= nr_node_ids ||
@@ -395,34 +406,42 @@ static void remove_heap(struct quarry_heap_priv *hp)
 	mutex_unlock(&heaps_mutex);
 }
 
-static void init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_params *params)
+static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_params *params,
+		     struct quarry_backing *backing)
 {
 	unsigned int k, i;
+	int ret;
 
 	strscpy(hp->name, params->name, sizeof(hp->name));
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
 		for (i = 0; i < QUARRY_NR_CLASSES; i++)
 			hp->heap.classes[k][i] = &cold_cache.cache;
-	quarry_pages_init(&hp->pages, params->node, params->limit, params->soft_limit,
-			  params->reserve);
+	ret = quarry_pages_init(&hp->pages, params->node, params->limit, params->soft_limit,
+				params->reserve, backing);
+	if (ret)
+		return ret;
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
+	hp->pages.starve = starve;
 	hp->pages.assist = assist;
 	hp->pages.failed = failed;
 	quarry_reclaim_init(&hp->reclaim, &hp->pages, params->decay_ms);
 	quarry_pressure_init(&hp->pressure, &hp->reclaim, drain_for_pressure);
 	quarry_failure_init(&hp->failure);
+	quarry_refill_init(&hp->refill, &hp->pages);
 	hp->relieved = jiffies - HZ;
 	quarry_runs_init(&hp->runs, &hp->pages);
 	mutex_init(&hp->mutex);
 	INIT_LIST_HEAD(&hp->caches);
 	raw_spin_lock_init(&hp->arenas_lock);
 	INIT_LIST_HEAD(&hp->arenas);
+	return 0;
 }
 
 struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *params,
 					    struct module *owner, const struct quarry_site *site)
 {
+	struct quarry_backing *backing = NULL;
 	struct quarry_heap_priv *hp;
 	int ret;
 
@@ -435,7 +454,16 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 	hp = kzalloc(sizeof(*hp), GFP_KERNEL);
 	if (!hp)
 		return ERR_PTR(-ENOMEM);
-	init_heap(hp, params);
+	if (params->backing) {
+		backing = quarry_backing_create(params->name, params->backing,
+						params->backing_size);
+		ret = PTR_ERR_OR_ZERO(backing);
+		if (ret)
+			goto err_free;
+	}
+	ret = init_heap(hp, params, backing);
+	if (ret)
+		goto err_backing;
 	hp->owner = owner;
 	hp->site = site;
 	ret = quarry_pages_fill_reserve(&hp->pages);
@@ -449,9 +477,14 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 	return &hp->heap;
 
 err_pages:
+	/* The reserve may have been used up and the refill worker called. */
+	quarry_refill_stop(&hp->refill);
 	quarry_pages_put_all(&hp->pages);
 	rcu_barrier();
 	quarry_pages_fini(&hp->pages);
+err_backing:
+	quarry_backing_destroy(backing);
+err_free:
 	kfree(hp);
 	return ERR_PTR(ret);
 }
@@ -494,6 +527,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 
 	quarry_debugfs_remove(hp);
 	remove_heap(hp);
+	quarry_refill_stop(&hp->refill);
 	quarry_pressure_stop(&hp->pressure);
 	quarry_reclaim_stop(&hp->reclaim);
 	quarry_failure_fini(&hp->failure);
@@ -512,6 +546,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	free_caches(hp);
 	quarry_runs_fini(&hp->runs);
 	quarry_pages_fini(&hp->pages);
+	quarry_backing_destroy(hp->pages.backing);
 	lost = hp->pages.nr_lost;
 	if (lost)
 		quarry_report("heap %s: %lu pages lost\n", hp->name, lost);

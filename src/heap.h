@@ -15,6 +15,7 @@
 #include "pages.h"
 #include "pressure.h"
 #include "reclaim.h"
+#include "refill.h"
 #include "run.h"
 
 struct dentry;
@@ -43,6 +44,7 @@ struct quarry_heap_priv {
 	struct quarry_runs runs;
 	struct quarry_reclaim reclaim;
 	struct quarry_pressure pressure;
+	struct quarry_refill refill;
 	struct quarry_failure failure;		/* failure.c */
 	struct list_head node;			/* under heaps_mutex */
 	struct mutex mutex;			/* the next two; drains of magazines */

@@ -25,6 +25,10 @@
  * An interrupt that finds its CPU's byte taken works on the depot directly,
  * one object at a time, and on the layer below if that has none.
  *
+ * On a machine of many nodes a magazine that leaves a CPU is sorted before it goes to
+ * the depot: what is of other nodes goes, by way of their depots' incoming magazine, to
+ * those.
+ *
  * A front that nobody used yet shares a per-CPU area whose magazines are the
  * static empty one, so that everything misses; the first miss gives it its own.
  *
@@ -161,6 +165,12 @@ static struct quarry_depot *local_depot(struct quarry_mags *mags)
 	return &mags->depots[numa_mem_id()];
 }
 
+/* A heap of one node, and a machine of one, has nothing to sort. */
+static bool sorts(const struct quarry_mags *mags)
+{
+	return nr_node_ids > 1 && mags->ops->node_of && mags->meta->node == NUMA_NO_NODE;
+}
+
 /* === Depot === */
 
 static void push(struct quarry_mag_list *list, struct quarry_magazine *mag)
@@ -202,6 +212,13 @@ static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct qua
 		return mag;
 	push(&depot->full, mag);
 	return NULL;
+}
+
+/* What came out of a CPU: put_magazine(), or returned for dispose() to be sorted first. */
+static struct quarry_magazine *leave_cpu(struct quarry_mags *mags, struct quarry_depot *depot,
+					 struct quarry_magazine *mag)
+{
+	return mag->count && sorts(mags) ? mag : put_magazine(mags, depot, mag);
 }
 
 static void count_exchange(struct quarry_mags *mags, struct quarry_depot *depot)
@@ -250,6 +267,110 @@ static struct quarry_magazine *get_empty(struct quarry_mags *mags, gfp_t gfp)
 	if (mag)
 		mag->capacity = capacity;
 	return mag;
+}
+
+/* === Sorting by node === */
+
+static void retire_list(struct quarry_mags *mags, struct quarry_magazine *list)
+{
+	struct quarry_magazine *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		retire_magazine(mags, list);
+	}
+}
+
+/*
+ * Moves the objects of @node out of @mag into that node's depot, as far as there are
+ * magazines: @spare is one, *@surplus a list of those that are too many there.
+ */
+static void move_locked(struct quarry_mags *mags, struct quarry_depot *depot, int node,
+			struct quarry_magazine *mag, struct quarry_magazine **spare,
+			struct quarry_magazine **surplus)
+{
+	struct quarry_magazine *in;
+	unsigned int i = 0;
+
+	lockdep_assert_held(&depot->lock);
+	while (i < mag->count) {
+		if (mags->ops->node_of(mag->objs[i]) != node) {
+			i++;
+			continue;
+		}
+		if (!depot->incoming) {
+			depot->incoming = *spare ?: pop(&depot->empty);
+			*spare = NULL;
+		}
+		in = depot->incoming;
+		if (!in)
+			return;
+		in->objs[in->count++] = mag->objs[i];
+		mag->objs[i] = mag->objs[--mag->count];
+		if (in->count < in->capacity)
+			continue;
+		depot->incoming = NULL;
+		in = put_magazine(mags, depot, in);
+		if (in) {
+			in->next = *surplus;
+			*surplus = in;
+		}
+	}
+}
+
+/* All objects of @node leave @mag: to its depot or, if that has no room, below. */
+static void send_home(struct quarry_mags *mags, struct quarry_magazine *mag, int node)
+{
+	struct quarry_depot *depot = &mags->depots[node];
+	struct quarry_magazine *spare = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
+	struct quarry_magazine *surplus = NULL;
+	unsigned long flags;
+	unsigned int i = 0;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	move_locked(mags, depot, node, mag, &spare, &surplus);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	retire_list(mags, surplus);
+	if (spare)
+		free_magazine(mags, spare);
+	while (i < mag->count) {
+		void *obj = mag->objs[i];
+
+		if (mags->ops->node_of(obj) != node) {
+			i++;
+			continue;
+		}
+		mag->objs[i] = mag->objs[--mag->count];
+		mags->ops->drain(mags, &obj, 1);
+	}
+}
+
+/*
+ * A magazine in our hands that leave_cpu() did not put away.  What is of other
+ * nodes goes to them, so that a depot serves its own node's memory.
+ */
+static void dispose(struct quarry_mags *mags, struct quarry_magazine *mag)
+{
+	struct quarry_depot *depot;
+	unsigned long flags;
+	unsigned int i = 0;
+	int node, home;
+
+	if (mag && mag->count && sorts(mags)) {
+		home = numa_mem_id();
+		while (i < mag->count) {
+			node = mags->ops->node_of(mag->objs[i]);
+			if (node == home)
+				i++;
+			else
+				send_home(mags, mag, node);
+		}
+		depot = &mags->depots[home];
+		raw_spin_lock_irqsave(&depot->lock, flags);
+		mag = put_magazine(mags, depot, mag);
+		raw_spin_unlock_irqrestore(&depot->lock, flags);
+	}
+	retire_magazine(mags, mag);
 }
 
 /* === The two magazines of this CPU; preemption off and busy taken === */
@@ -302,7 +423,7 @@ static bool push_loaded(struct quarry_cpu *c, void *obj)
 	return true;
 }
 
-/* @surplus returns a magazine to be retired, here and in the functions below. */
+/* @surplus returns a magazine for dispose(), here and in the functions below. */
 static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 			      struct quarry_magazine **surplus)
 {
@@ -316,7 +437,7 @@ static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 	if (mag) {
 		/* In our hands: take the object before anyone can take the magazine. */
 		obj = mag->objs[--mag->count];
-		*surplus = put_magazine(mags, depot, install(c, mag));
+		*surplus = leave_cpu(mags, depot, install(c, mag));
 		depot->nr_alloc++;
 		count_exchange(mags, depot);
 	}
@@ -360,7 +481,7 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 		mag = NULL;
 	if (mag) {
 		mag->objs[mag->count++] = obj;
-		*surplus = put_magazine(mags, depot, install(c, mag));
+		*surplus = leave_cpu(mags, depot, install(c, mag));
 		depot->nr_free++;
 		count_exchange(mags, depot);
 	}
@@ -410,7 +531,8 @@ static void *alloc_nested(struct quarry_mags *mags)
 
 static bool free_nested(struct quarry_mags *mags, void *obj)
 {
-	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_depot *depot = sorts(mags) ? &mags->depots[mags->ops->node_of(obj)] :
+						   local_depot(mags);
 	struct quarry_magazine *mag;
 	unsigned long flags;
 	bool done = false;
@@ -451,7 +573,7 @@ static void *try_alloc(struct quarry_mags *mags)
 		WRITE_ONCE(c->busy, 0);
 	}
 	preempt_enable();
-	retire_magazine(mags, surplus);
+	dispose(mags, surplus);
 	return obj;
 }
 
@@ -474,19 +596,19 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 	}
 	depot = local_depot(mags);
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = put_magazine(mags, depot, mag);
+	mag = leave_cpu(mags, depot, mag);
 	count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	preempt_enable();
-	retire_magazine(mags, mag);
+	dispose(mags, mag);
 }
 
-static void *alloc_single(struct quarry_mags *mags, gfp_t gfp)
+void *quarry_mags_alloc_node(struct quarry_mags *mags, gfp_t gfp, int node)
 {
 	enum quarry_layer layer = QUARRY_LAYER_SLAB;
 	void *obj;
 
-	if (!mags->ops->refill(mags, &obj, 1, gfp, &layer))
+	if (!mags->ops->refill(mags, &obj, 1, gfp, node, &layer))
 		return NULL;
 	atomic_long_inc(&mags->nr_ended[layer]);
 	return obj;
@@ -500,8 +622,8 @@ static void *alloc_refill(struct quarry_mags *mags, gfp_t gfp)
 	void *obj;
 
 	if (!mag)
-		return alloc_single(mags, gfp);
-	nr = mags->ops->refill(mags, mag->objs, mag->capacity, gfp, &layer);
+		return quarry_mags_alloc_node(mags, gfp, NUMA_NO_NODE);
+	nr = mags->ops->refill(mags, mag->objs, mag->capacity, gfp, NUMA_NO_NODE, &layer);
 	if (nr) {
 		obj = mag->objs[nr - 1];
 		mag->count = nr - 1;
@@ -518,7 +640,7 @@ void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp)
 	void *obj;
 
 	if (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, gfp))
-		return alloc_single(mags, gfp);
+		return quarry_mags_alloc_node(mags, gfp, NUMA_NO_NODE);
 	obj = try_alloc(mags);
 	return obj ?: alloc_refill(mags, gfp);
 }
@@ -570,7 +692,7 @@ void quarry_mags_free(struct quarry_mags *mags, void *obj)
 	if (!try_free(mags, obj, &surplus) &&
 	    (!stock_empty(mags) || !try_free(mags, obj, &surplus)))
 		goto below;
-	retire_magazine(mags, surplus);
+	dispose(mags, surplus);
 	return;
 
 below:
@@ -610,7 +732,11 @@ static void detach_depot(struct quarry_depot *depot, struct quarry_magazine **li
 	empty = depot->empty;
 	depot->full = none;
 	depot->empty = none;
+	mag = depot->incoming;
+	depot->incoming = NULL;
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	if (mag)
+		chain(list, mag);
 
 	while ((mag = pop(&full)))
 		chain(list, mag);

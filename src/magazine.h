@@ -20,14 +20,17 @@ struct quarry_mags;
 /* The layer below a front: where objects come from and go to, in batches. */
 struct quarry_mags_ops {
 	/*
-	 * Fill @objs with up to @nr objects; returns how many, 0 if there is no
-	 * memory.  Raises @layer.  Called with no lock held; sleeps only if
-	 * @gfp allows it.
+	 * Fill @objs with up to @nr objects, of @node if possible (NUMA_NO_NODE:
+	 * from near; %__GFP_THISNODE: from there only); returns how many, 0 if
+	 * there is no memory.  Raises @layer.  Called with no lock held; sleeps
+	 * only if @gfp allows it.
 	 */
 	unsigned int (*refill)(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
-			       enum quarry_layer *layer);
+			       int node, enum quarry_layer *layer);
 	/* Takes @nr objects back.  Any context but NMI, no lock held. */
 	void (*drain)(struct quarry_mags *mags, void **objs, unsigned int nr);
+	/* The node of an object; NULL if they are not to be sorted.  Any context. */
+	int (*node_of)(const void *obj);
 };
 
 struct quarry_mag_list {
@@ -41,6 +44,7 @@ struct quarry_depot {
 	/* everything below under lock */
 	struct quarry_mag_list full;
 	struct quarry_mag_list empty;
+	struct quarry_magazine *incoming;	/* being filled from other nodes, or NULL */
 	unsigned long nr_alloc;		/* allocations that ended here */
 	unsigned long nr_free;
 	unsigned long nr_exchanges;	/* since capacity last grew */
@@ -92,6 +96,8 @@ void quarry_mags_fini(struct quarry_mags *mags);
 /* The slow halves of quarry_front_pop() and _push(). */
 void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp);
 void quarry_mags_free(struct quarry_mags *mags, void *obj);
+/* One object of @node, past the magazines; see refill above.  Context as for _alloc(). */
+void *quarry_mags_alloc_node(struct quarry_mags *mags, gfp_t gfp, int node);
 
 /*
  * Draining from anywhere while other CPUs go on: detach all magazines, wait for

@@ -51,6 +51,8 @@ static unsigned long depot_nr_cached(struct quarry_depot *depot)
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	for (mag = depot->full.first; mag; mag = mag->next)
 		nr += mag->count;
+	if (depot->incoming)
+		nr += depot->incoming->count;
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return nr;
 }

@@ -2,10 +2,11 @@
 /*
  * Fixed-size allocator for descriptors: extents, slabs, magazines.
  *
- * Go's fixalloc in spirit: pages of its own, so that no descriptor is ever next
- * to user data, cut into one of six sizes and never merged; what is freed waits
- * in a chain for its size.  Pages go back when the heap is destroyed.  Larger
- * objects (the page array of a 4 MiB extent) take and return whole pages.
+ * Go's fixalloc in spirit: pages of its own, from the kernel or from the heap's
+ * backing, so that no descriptor is ever next to user data, cut into one of six
+ * sizes and never merged; what is freed waits in a chain for its size.  Pages go
+ * back when the heap is destroyed.  Larger objects (the page array of a 4 MiB
+ * extent) take and return whole pages.
  *
  *	meta->pages ─> page ─(private)─> page ─> ...
  *	meta->free[i] ─> object of 64 << i bytes ─> object ─> ...
@@ -23,6 +24,7 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include "backing.h"
 #include "fault.h"
 #include "internal.h"
 #include "meta.h"
@@ -40,33 +42,65 @@ long quarry_pages_held(void)
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pages_held);
 
-void quarry_meta_init(struct quarry_meta *meta, int node)
+void quarry_meta_init(struct quarry_meta *meta, int node, struct quarry_backing *backing)
 {
 	memset(meta, 0, sizeof(*meta));
 	raw_spin_lock_init(&meta->lock);
 	meta->node = node;
+	meta->backing = backing;
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_meta_init);
 
-static struct page *take_pages(struct quarry_meta *meta, unsigned int order, gfp_t gfp)
+static struct page *take_from_kernel(struct quarry_meta *meta, unsigned int order, gfp_t gfp)
 {
 	struct page *page;
 
 	if (!quarry_may_call_kernel())
 		return NULL;
 	page = alloc_pages_node(meta->node, gfp | __GFP_NOWARN, order);
-	if (!page)
-		return NULL;
-	/* kmemleak does not scan pages, but descriptors point to percpu areas. */
-	kmemleak_alloc(page_address(page), PAGE_SIZE << order, 0, gfp);
-	quarry_pages_held_add(1L << order);
+	if (page)
+		quarry_pages_held_add(1L << order);
 	return page;
 }
 
-static void give_pages(struct page *page, unsigned int order)
+static struct page *take_from_backing(struct quarry_meta *meta, unsigned int order, gfp_t gfp)
 {
+	struct page *page = quarry_backing_get(meta->backing, 1UL << order, order);
+
+	if (page && (gfp & __GFP_ZERO))
+		memset(page_address(page), 0, PAGE_SIZE << order);
+	return page;
+}
+
+static bool is_tracked(const struct quarry_meta *meta)
+{
+	return !meta->backing || quarry_backing_is_untracked(meta->backing);
+}
+
+static struct page *take_pages(struct quarry_meta *meta, unsigned int order, gfp_t gfp)
+{
+	struct page *page = meta->backing ? take_from_backing(meta, order, gfp) :
+					    take_from_kernel(meta, order, gfp);
+
+	/*
+	 * kmemleak does not scan pages, but descriptors point to percpu areas.  Where
+	 * it may not allocate it does without.
+	 */
+	if (page && is_tracked(meta))
+		kmemleak_alloc(page_address(page), PAGE_SIZE << order, 0,
+			       gfp & ~__GFP_ZERO);
+	return page;
+}
+
+static void give_pages(struct quarry_meta *meta, struct page *page, unsigned int order)
+{
+	if (is_tracked(meta))
+		kmemleak_free(page_address(page));
+	if (meta->backing) {
+		quarry_backing_put(meta->backing, page, 1UL << order);
+		return;
+	}
 	quarry_pages_held_add(-(1L << order));
-	kmemleak_free(page_address(page));
 	__free_pages(page, order);
 }
 
@@ -170,7 +204,7 @@ void quarry_meta_free(struct quarry_meta *meta, void *obj, size_t size)
 	}
 	raw_spin_unlock_irqrestore(&meta->lock, flags);
 	if (large)
-		give_pages(virt_to_page(obj), order);
+		give_pages(meta, virt_to_page(obj), order);
 }
 
 void quarry_meta_fini(struct quarry_meta *meta)
@@ -182,7 +216,7 @@ void quarry_meta_fini(struct quarry_meta *meta)
 	for (page = meta->pages; page; page = next) {
 		next = (struct page *)page_private(page);
 		set_page_private(page, 0);
-		give_pages(page, 0);
+		give_pages(meta, page, 0);
 	}
 	meta->pages = NULL;
 	meta->nr_pages = 0;

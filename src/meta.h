@@ -8,6 +8,8 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct quarry_backing;
+
 /* Buckets of 64 << i bytes; what is larger takes whole pages. */
 #define QUARRY_META_MIN_SHIFT	6
 #define QUARRY_META_NR_BUCKETS	6
@@ -20,13 +22,15 @@ struct quarry_meta {
 	unsigned long nr_pages;			/* under lock: held, large ones included */
 	unsigned long nr_live;			/* under lock: objects handed out */
 	int node;
+	struct quarry_backing *backing;		/* constant: instead of the kernel, or NULL */
 };
 
 /* Pages that this module took from the kernel and did not give back yet. */
 void quarry_pages_held_add(long nr_pages);
 long quarry_pages_held(void);
 
-void quarry_meta_init(struct quarry_meta *meta, int node);
+/* @backing: where pages come from, NULL for the kernel. */
+void quarry_meta_init(struct quarry_meta *meta, int node, struct quarry_backing *backing);
 /* All objects must have been freed; reports if not.  Gives every page back. */
 void quarry_meta_fini(struct quarry_meta *meta);
 /* Zeroed; NULL if there is no memory.  Any context but NMI; sleeps only if @gfp allows it. */

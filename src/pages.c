@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page heap: picks the extent and the block in it, grows on demand within the
- * limit, gives free pages back: whole extents, then holes in the emptiest ones.
+ * Page heap: picks the extent and the block in it.
  *
  * Extents with a free block hang in buckets by the order of their largest free
- * block and by fullness in quarters.  An allocation looks for the fullest
- * extent that fits, so that others drain: four bit masks, one find-first-set.
+ * block and by fullness in quarters, for each node and kind of memory; in a
+ * bucket, a red-black tree, by address.  An allocation takes the fullest extent
+ * that fits, so that others drain, and of its equals the lowest: four bit masks,
+ * one find-first-set and the leftmost node of a tree.  Extents with a free block of
+ * 2 MiB come after all others, so that these are broken up last.
  *
- *	kinds[pointers | data]
- *	  filled[3] = 0b00000101   buckets[3][0] ─> ext ─> ext	more than 3/4 in use
- *	  filled[2] = ...          buckets[3][2] ─> ext
- *	  filled[0] = 0b10000000000 buckets[0][10] ─> ext	less than 1/4 in use
+ *	nodes[n].kinds[pointers | data]
+ *	  filled[3] = 0b00000101    buckets[3][0] ─> ext < ext	more than 3/4 in use
+ *	  filled[2] = ...           buckets[3][2] ─> ext
+ *	  filled[0] = 0b10000000000 buckets[0][10] ─> ext < ext	less than 1/4 in use
  *
- * Growth happens outside every lock.  The new extent's bytes are booked first,
- * so that any number of CPUs growing at once stay within the limit; the block
- * asked for is cut out before others can see the extent, so that whoever paid
- * for the growth gets it.  Extents start at 64 KiB and follow a quarter of what
- * is mapped, up to 4 MiB: at most that share is idle.  Orders above 3 are only
- * tried: no reclaim, no warning, no reserves, and not for atomic callers; the
- * last fall-back is the order that was asked for, with the caller's flags.
+ * On a machine of many nodes an allocation looks, in this order, at what is mapped
+ * on its own node, for a new extent there that costs no effort, at what is mapped
+ * on other nodes, the nearest first, and for a new extent from wherever the kernel
+ * has one (it goes by distance, too).  __GFP_THISNODE stops behind the first node.
  *
  * Memory with pointers and pointer-free data never share an extent; one that is
  * wholly free (the reserve, say) changes its kind when the other needs it.
  *
- * Locking: pages->lock, irq-safe; held for one buddy operation and one list
- * move, or for a bounded batch of them.
+ * Extents made for a single allocation that no usual extent can hold (only a
+ * caller's own backing has such) are in no bucket; free ones wait in pages->spare.
+ *
+ * pages_grow.c gets extents, pages_release.c gives them back.
+ *
+ * Locking: pages->lock, irq-safe; held for one buddy operation and one move
+ * from bucket to bucket, or for a bounded batch of them.
  *
  * Invariants (quarry_pages_verify()): an extent is in the bucket that its buddy
  * says, and in none if it is full; nr_mapped = sum of the pages that the extents
@@ -37,145 +41,231 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/rcupdate.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "internal.h"
 #include "pages.h"
 
-#define SMALLEST_EXTENT_ORDER	(16 - PAGE_SHIFT)	/* 64 KiB */
-#define COSTLY_ORDER		3	/* above it allocations are opportunistic */
-#define BATCH			16	/* blocks per lock hold */
-#define CONVERT_TRIES		4	/* extents looked at per order */
+#define HUGE_ORDER	(ilog2(SZ_2M) - PAGE_SHIFT)	/* broken up last */
+#define BATCH		16	/* blocks per lock hold */
+/* Bounds of the watermark, in pages, and of its share of what is mapped. */
+#define WATERMARK_MIN	16UL
+#define WATERMARK_MAX	1024UL
+#define WATERMARK_SHARE	8
+#define CONVERT_TRIES	4	/* extents looked at per order */
 
 /* === Buckets === */
 
-static struct quarry_pages_kind *kind_of(const struct quarry_extent *ext)
+static struct quarry_pages_kind *kind_on(struct quarry_pages *pages, int node,
+					 enum quarry_kind kind)
 {
-	return &ext->pages->kinds[ext->kind];
+	return &pages->nodes[node].kinds[kind];
 }
 
-static void bucket_remove(struct quarry_extent *ext)
+void quarry_pages_unlink(struct quarry_extent *ext)
 {
-	struct quarry_pages_kind *kind = kind_of(ext);
+	struct quarry_pages_kind *kind = quarry_extent_kind(ext);
 	unsigned int f = ext->bucket_fullness, order = ext->bucket_order;
 
-	if (list_empty(&ext->bucket))
+	lockdep_assert_held(&ext->pages->lock);
+	if (!ext->linked)
 		return;
-	list_del_init(&ext->bucket);
-	if (list_empty(&kind->buckets[f][order]))
+	ext->linked = false;
+	if (ext->single) {
+		list_del(&ext->spare);
+		return;
+	}
+	rb_erase_cached(&ext->bucket, &kind->buckets[f][order]);
+	if (RB_EMPTY_ROOT(&kind->buckets[f][order].rb_root))
 		kind->filled[f] &= ~BIT(order);
 }
 
-/* After each change of the extent's buddy. */
-static void bucket_update(struct quarry_extent *ext)
+static bool is_below(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct quarry_extent, bucket)->pfn <
+	       rb_entry(b, struct quarry_extent, bucket)->pfn;
+}
+
+static void link_single(struct quarry_extent *ext)
+{
+	bool is_free = quarry_extent_is_free(ext);
+
+	if (ext->linked == is_free)
+		return;
+	if (is_free)
+		list_add(&ext->spare, &ext->pages->spare);
+	else
+		list_del(&ext->spare);
+	ext->linked = is_free;
+}
+
+void quarry_pages_link(struct quarry_extent *ext)
 {
 	int order = quarry_buddy_largest_order(&ext->buddy);
+	struct quarry_pages_kind *kind = quarry_extent_kind(ext);
 	unsigned int f;
 
 	lockdep_assert_held(&ext->pages->lock);
+	if (ext->single) {
+		link_single(ext);
+		return;
+	}
 	if (order < 0) {
-		bucket_remove(ext);
+		quarry_pages_unlink(ext);
 		return;
 	}
 	f = quarry_extent_fullness(ext);
-	if (!list_empty(&ext->bucket)) {
+	if (ext->linked) {
 		if (ext->bucket_order == order && ext->bucket_fullness == f)
 			return;
-		bucket_remove(ext);
+		quarry_pages_unlink(ext);
 	}
 	ext->bucket_order = order;
 	ext->bucket_fullness = f;
-	list_add(&ext->bucket, &kind_of(ext)->buckets[f][order]);
-	kind_of(ext)->filled[f] |= BIT(order);
+	ext->linked = true;
+	rb_add_cached(&ext->bucket, &kind->buckets[f][order], is_below);
+	kind->filled[f] |= BIT(order);
 }
 
-static struct quarry_extent *find_extent(struct quarry_pages *pages, unsigned int order,
-					 enum quarry_kind k)
+static struct quarry_extent *lowest(const struct rb_root_cached *bucket)
 {
-	struct quarry_pages_kind *kind = &pages->kinds[k];
+	return rb_entry_safe(rb_first_cached(bucket), struct quarry_extent, bucket);
+}
+
+static struct quarry_extent *next_higher(struct quarry_extent *ext)
+{
+	return rb_entry_safe(rb_next(&ext->bucket), struct quarry_extent, bucket);
+}
+
+/* The fullest extent whose largest free block has an order out of the mask @orders. */
+static struct quarry_extent *find_among(struct quarry_pages_kind *kind, unsigned int orders)
+{
 	int f;
 
 	for (f = QUARRY_NR_FULLNESS - 1; f >= 0; f--) {
-		unsigned int fits = kind->filled[f] >> order;
+		unsigned int fits = kind->filled[f] & orders;
 
 		if (fits)
-			return list_first_entry(&kind->buckets[f][order + __ffs(fits)],
-						struct quarry_extent, bucket);
+			return lowest(&kind->buckets[f][__ffs(fits)]);
 	}
 	return NULL;
 }
 
-/* === Allocating from what is there === */
-
-static void *take_from(struct quarry_extent *ext, unsigned long nr_pages)
+static struct quarry_extent *find_extent(struct quarry_pages_kind *kind, unsigned int order)
 {
-	struct quarry_pages *pages = ext->pages;
-	long offset;
+	unsigned int fits = ~0U << order, huge = ~0U << HUGE_ORDER;
 
-	lockdep_assert_held(&pages->lock);
-	offset = quarry_buddy_alloc_count(&ext->buddy, nr_pages);
-	if (QUARRY_WARN_ON(offset < 0))
-		return NULL;
-	pages->nr_used += nr_pages;
-	pages->nr_used_peak = max(pages->nr_used_peak, pages->nr_used);
-	pages->nr_idle = min(pages->nr_idle, pages->nr_mapped - pages->nr_used);
-	bucket_update(ext);
-	return ext->base + ((unsigned long)offset << PAGE_SHIFT);
-}
-
-static bool extent_is_free(const struct quarry_extent *ext)
-{
-	return quarry_buddy_nr_free_units(&ext->buddy) == quarry_extent_nr_present(ext);
+	return find_among(kind, fits & ~huge) ?: find_among(kind, fits & huge);
 }
 
 /* A wholly free extent may serve the other kind from now on. */
-static struct quarry_extent *convert_extent(struct quarry_pages *pages, unsigned int order,
-					    enum quarry_kind kind)
+static struct quarry_extent *convert_extent(struct quarry_pages *pages, int node,
+					    unsigned int order, enum quarry_kind kind)
 {
-	struct quarry_pages_kind *other = &pages->kinds[!kind];
+	struct quarry_pages_kind *other = kind_on(pages, node, !kind);
 	struct quarry_extent *ext;
 	unsigned int o, tries;
 
 	BUILD_BUG_ON(QUARRY_NR_KINDS != 2);
 	for (o = order; o < QUARRY_NR_ORDERS; o++) {
-		tries = 0;
-		list_for_each_entry(ext, &other->buckets[0][o], bucket) {
-			if (extent_is_free(ext))
+		ext = lowest(&other->buckets[0][o]);
+		for (tries = 0; ext && tries < CONVERT_TRIES; tries++) {
+			if (quarry_extent_is_free(ext))
 				goto found;
-			if (++tries == CONVERT_TRIES)
-				break;
+			ext = next_higher(ext);
 		}
 	}
 	return NULL;
 
 found:
-	bucket_remove(ext);
+	quarry_pages_unlink(ext);
 	other->nr_mapped -= quarry_extent_nr_present(ext);
 	ext->kind = kind;
-	pages->kinds[kind].nr_mapped += quarry_extent_nr_present(ext);
-	bucket_update(ext);
+	kind_on(pages, node, kind)->nr_mapped += quarry_extent_nr_present(ext);
+	quarry_pages_link(ext);
 	return ext;
 }
 
-static void *alloc_mapped_locked(struct quarry_pages *pages, unsigned long nr_pages,
-				 enum quarry_kind kind, enum quarry_layer *layer)
-{
-	unsigned int order = order_base_2(nr_pages);
-	struct quarry_extent *ext = find_extent(pages, order, kind);
+/* === Allocating from what is there === */
 
-	lockdep_assert_held(&pages->lock);
-	if (!ext)
-		ext = convert_extent(pages, order, kind);
-	if (!ext)
-		return NULL;
-	*layer = max(*layer, extent_is_free(ext) ? QUARRY_LAYER_EXTENT : QUARRY_LAYER_BUDDY);
-	return take_from(ext, nr_pages);
+static long take_offset(struct quarry_extent *ext, const struct quarry_pages_want *want)
+{
+	int ret;
+
+	if (!ext->single)
+		return quarry_buddy_alloc_aligned(&ext->buddy, want->nr_pages, want->order);
+	/* The extent itself is aligned; its length need not be a power of two. */
+	ret = quarry_buddy_reserve(&ext->buddy, 0, want->nr_pages);
+	return ret ?: 0;
 }
 
-unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages, unsigned int order,
-				      enum quarry_kind kind, void **addrs, unsigned int nr,
-				      enum quarry_layer *layer)
+void *quarry_pages_take(struct quarry_extent *ext, const struct quarry_pages_want *want)
 {
+	struct quarry_pages *pages = ext->pages;
+	long offset = take_offset(ext, want);
+
+	lockdep_assert_held(&pages->lock);
+	if (QUARRY_WARN_ON(offset < 0))
+		return NULL;
+	pages->nr_used += want->nr_pages;
+	pages->nr_used_peak = max(pages->nr_used_peak, pages->nr_used);
+	pages->nr_idle = min(pages->nr_idle, quarry_pages_nr_free(pages));
+	quarry_pages_link(ext);
+	return ext->base + ((unsigned long)offset << PAGE_SHIFT);
+}
+
+/* A spare extent of the very size; others are not cut. */
+static struct quarry_extent *find_spare(struct quarry_pages *pages, int node,
+					const struct quarry_pages_want *want)
+{
+	struct quarry_extent *ext;
+	unsigned int tries = 0;
+
+	list_for_each_entry(ext, &pages->spare, spare) {
+		if (ext->nr_pages == want->nr_pages && ext->kind == want->kind &&
+		    ext->node == node && IS_ALIGNED(ext->pfn, 1UL << want->order))
+			return ext;
+		if (++tries == BATCH)
+			break;
+	}
+	return NULL;
+}
+
+static void *alloc_on(struct quarry_pages *pages, int node, const struct quarry_pages_want *want,
+		      enum quarry_layer *layer)
+{
+	struct quarry_extent *ext;
+
+	lockdep_assert_held(&pages->lock);
+	if (unlikely(want->order > QUARRY_EXTENT_MAX_ORDER))
+		ext = find_spare(pages, node, want);
+	else
+		ext = find_extent(kind_on(pages, node, want->kind), want->order) ?:
+		      convert_extent(pages, node, want->order, want->kind);
+	if (!ext)
+		return NULL;
+	*layer = max(*layer, quarry_extent_is_free(ext) ? QUARRY_LAYER_EXTENT :
+							  QUARRY_LAYER_BUDDY);
+	return quarry_pages_take(ext, want);
+}
+
+/* Free pages are few: atomic callers may find none before long. */
+static void check_watermark(struct quarry_pages *pages)
+{
+	unsigned long low = quarry_pages_low(pages);
+
+	/* A glance: what is done about it is decided under the lock. */
+	if (unlikely(low && (long)(READ_ONCE(pages->nr_mapped) - READ_ONCE(pages->nr_used)) <
+			    (long)low) && pages->starve)
+		pages->starve(pages);
+}
+
+unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages,
+				      const struct quarry_pages_want *want, void **addrs,
+				      unsigned int nr, enum quarry_layer *layer)
+{
+	int node = quarry_pages_node(pages, want);
 	unsigned int got = 0, stop;
 	unsigned long flags;
 
@@ -183,7 +273,7 @@ unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages, unsigned int o
 		stop = min(nr, got + BATCH);
 		raw_spin_lock_irqsave(&pages->lock, flags);
 		for (; got < stop; got++) {
-			addrs[got] = alloc_mapped_locked(pages, 1UL << order, kind, layer);
+			addrs[got] = alloc_on(pages, node, want, layer);
 			if (!addrs[got])
 				break;
 		}
@@ -191,169 +281,115 @@ unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages, unsigned int o
 		if (got < stop)
 			break;
 	}
+	check_watermark(pages);
 	return got;
 }
 
-/* === Growing === */
-
-/* Book @nr more pages against the limit. */
-static bool book(struct quarry_pages *pages, unsigned long nr)
+static void *alloc_mapped(struct quarry_pages *pages, const struct quarry_pages_want *want,
+			  enum quarry_layer *layer)
 {
-	unsigned long flags;
-	bool ok;
-
-	raw_spin_lock_irqsave(&pages->lock, flags);
-	ok = !pages->limit ||
-	     (u64)(pages->nr_mapped + pages->nr_booked + nr) << PAGE_SHIFT <= pages->limit;
-	if (ok)
-		pages->nr_booked += nr;
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	return ok;
-}
-
-static void unbook(struct quarry_pages *pages, unsigned long nr)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&pages->lock, flags);
-	pages->nr_booked -= nr;
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
-}
-
-/* How large the next extent should be: a quarter of what this kind has. */
-static unsigned int growth_order(struct quarry_pages *pages, enum quarry_kind kind,
-				 unsigned int order)
-{
-	unsigned long quarter = READ_ONCE(pages->kinds[kind].nr_mapped) / 4;
-	unsigned int want = quarter ? ilog2(quarter) : 0;
-	unsigned int most = min_t(unsigned int, QUARRY_EXTENT_MAX_ORDER, QUARRY_KERNEL_MAX_ORDER);
-
-	return max(order, clamp_t(unsigned int, want, SMALLEST_EXTENT_ORDER, most));
-}
-
-/* The caller's flags as far as they say how to get memory, not what kind. */
-static gfp_t base_flags(gfp_t gfp)
-{
-	return gfp & (__GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH | QUARRY_GFP_ATOMIC |
-		      __GFP_HARDWALL | __GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_MEMALLOC |
-		      __GFP_NOMEMALLOC | __GFP_NOWARN);
-}
-
-static gfp_t opportunistic_flags(gfp_t gfp)
-{
-	return (base_flags(gfp) & ~(__GFP_RECLAIM | __GFP_HIGH | QUARRY_GFP_ATOMIC |
-				    __GFP_MEMALLOC | __GFP_RETRY_MAYFAIL)) |
-	       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
-}
-
-static struct quarry_extent *try_extent(struct quarry_pages *pages, unsigned int order,
-					enum quarry_kind kind, gfp_t gfp, unsigned int *calls)
-{
-	struct quarry_extent *ext;
-
-	if (!book(pages, 1UL << order))
-		return NULL;
-	++*calls;
-	ext = quarry_extent_get(pages, &pages->meta, order, pages->node, kind, gfp);
-	if (!ext)
-		unbook(pages, 1UL << order);
-	return ext;
-}
-
-/* From the wanted size down to what was asked for. */
-static struct quarry_extent *get_extent(struct quarry_pages *pages, unsigned int order,
-					enum quarry_kind kind, gfp_t gfp, unsigned int *calls)
-{
-	unsigned int o = growth_order(pages, kind, order);
-	struct quarry_extent *ext;
-
-	if (!gfpflags_allow_blocking(gfp))
-		o = max(order, min_t(unsigned int, o, COSTLY_ORDER));
-	for (; o > order; o--) {
-		ext = try_extent(pages, o, kind, opportunistic_flags(gfp), calls);
-		if (ext)
-			return ext;
-	}
-	gfp = base_flags(gfp) | __GFP_NOWARN;
-	if (order > COSTLY_ORDER && !(gfp & __GFP_RETRY_MAYFAIL))
-		gfp |= __GFP_NORETRY;
-	return try_extent(pages, order, kind, gfp, calls);
-}
-
-/* The extent joins the heap, with its first block taken if @nr_pages. */
-static void *add_extent(struct quarry_pages *pages, struct quarry_extent *ext,
-			unsigned long nr_pages)
-{
-	unsigned long flags;
-	void *addr = NULL;
-
-	raw_spin_lock_irqsave(&pages->lock, flags);
-	list_add_tail(&ext->node_all, &pages->extents);
-	pages->kinds[ext->kind].nr_mapped += ext->nr_pages;
-	pages->nr_booked -= ext->nr_pages;
-	pages->nr_mapped += ext->nr_pages;
-	pages->nr_mapped_peak = max(pages->nr_mapped_peak, pages->nr_mapped);
-	pages->nr_extents++;
-	pages->nr_extent_allocs++;
-	if (nr_pages)
-		addr = take_from(ext, nr_pages);
-	else
-		bucket_update(ext);
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	return addr;
-}
-
-static void count_kernel_calls(struct quarry_pages *pages, unsigned int calls)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&pages->lock, flags);
-	pages->nr_kernel_calls += calls;
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
-}
-
-static void *alloc_or_grow(struct quarry_pages *pages, unsigned long nr_pages,
-			   enum quarry_kind kind, gfp_t gfp, enum quarry_layer *layer)
-{
-	struct quarry_extent *ext;
-	unsigned int calls = 0;
 	unsigned long flags;
 	void *addr;
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	addr = alloc_mapped_locked(pages, nr_pages, kind, layer);
+	addr = alloc_on(pages, quarry_pages_node(pages, want), want, layer);
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	return addr;
+}
+
+int quarry_nearest_node(int from, const nodemask_t *nodes)
+{
+	int node, best = first_node(*nodes);
+
+	for_each_node_mask(node, *nodes)
+		if (node_distance(from, node) < node_distance(from, best))
+			best = node;
+	return best;
+}
+
+static void *alloc_mapped_elsewhere(struct quarry_pages *pages,
+				    const struct quarry_pages_want *want,
+				    enum quarry_layer *layer)
+{
+	int home = quarry_pages_node(pages, want), node;
+	unsigned long flags;
+	void *addr = NULL;
+	nodemask_t left;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	left = pages->holders;
+	node_clear(home, left);
+	while (!addr && !nodes_empty(left)) {
+		node = quarry_nearest_node(home, &left);
+		addr = alloc_on(pages, node, want, layer);
+		node_clear(node, left);
+	}
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	return addr;
+}
+
+static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages_want *want,
+			   enum quarry_layer *layer)
+{
+	void *addr = alloc_mapped(pages, want, layer);
+
 	if (addr)
 		return addr;
-
-	if (gfpflags_allow_blocking(gfp) && pages->assist && quarry_pages_nr_above(pages))
-		pages->assist(pages, nr_pages);
-	ext = get_extent(pages, order_base_2(nr_pages), kind, gfp, &calls);
-	count_kernel_calls(pages, calls);
-	if (!ext)
+	if (gfpflags_allow_blocking(want->gfp) && pages->assist && quarry_pages_nr_above(pages))
+		pages->assist(pages, want->nr_pages);
+	if (nr_node_ids > 1 && !(want->gfp & __GFP_THISNODE)) {
+		addr = quarry_pages_grow_near(pages, want);
+		if (addr)
+			goto grown;
+		addr = alloc_mapped_elsewhere(pages, want, layer);
+		if (addr)
+			return addr;
+	}
+	addr = quarry_pages_grow(pages, want);
+	if (!addr)
 		return NULL;
+grown:
 	*layer = QUARRY_LAYER_KERNEL;
-	addr = add_extent(pages, ext, nr_pages);
 	if (pages->notify)
 		pages->notify(pages);
 	return addr;
 }
 
-void *quarry_pages_alloc(struct quarry_pages *pages, unsigned long nr_pages,
-			 enum quarry_kind kind, gfp_t gfp, enum quarry_layer *layer)
+/* Who may not wait did not find what it needed: keep more of it from now on. */
+static void raise_watermark(struct quarry_pages *pages, const struct quarry_pages_want *want)
 {
+	unsigned long most, flags;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	most = max(pages->nr_mapped / WATERMARK_SHARE, WATERMARK_MIN);
+	pages->watermark = clamp(max(2 * pages->watermark, 2 * want->nr_pages), WATERMARK_MIN,
+				 min(most, WATERMARK_MAX));
+	pages->starved_node = quarry_pages_node(pages, want);
+	pages->missed = true;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+}
+
+void *quarry_pages_alloc(struct quarry_pages *pages, const struct quarry_pages_want *want,
+			 enum quarry_layer *layer)
+{
+	enum quarry_layer reached = QUARRY_LAYER_SLAB;
+	gfp_t gfp = want->gfp;
 	void *addr;
 
-	if (!nr_pages || nr_pages > 1UL << QUARRY_EXTENT_MAX_ORDER)
+	if (!want->nr_pages || want->nr_pages > quarry_pages_max(pages))
 		return NULL;
-	addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
+	addr = alloc_or_grow(pages, want, &reached);
+	*layer = max(*layer, reached);
+	if (!gfpflags_allow_blocking(gfp) && (!addr || reached == QUARRY_LAYER_KERNEL))
+		raise_watermark(pages, want);
+	check_watermark(pages);
 	/* Who says NORETRY can do with less and will ask for that. */
 	if (addr || (gfp & __GFP_NORETRY))
 		return addr;
 	if (gfpflags_allow_blocking(gfp) && pages->relieve && pages->relieve(pages))
-		addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
+		addr = alloc_or_grow(pages, want, layer);
 	if (!addr && pages->failed)
-		pages->failed(pages, nr_pages, gfp);
+		pages->failed(pages, want->nr_pages, gfp);
 	return addr;
 }
 
@@ -369,7 +405,7 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 	ret = quarry_buddy_free_count(&ext->buddy, quarry_extent_page_of(ext, addr), nr_pages);
 	if (!ret) {
 		pages->nr_used -= nr_pages;
-		bucket_update(ext);
+		quarry_pages_link(ext);
 	}
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	if (!ret && pages->notify)
@@ -380,224 +416,24 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 	return ret;
 }
 
-/* === Giving back === */
-
-static unsigned long reserve_pages(const struct quarry_pages *pages)
-{
-	return DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE);
-}
-
-/* Free pages that may go without cutting into the reserve. */
-static unsigned long nr_spare(const struct quarry_pages *pages, unsigned long nr_free)
-{
-	unsigned long keep = reserve_pages(pages);
-
-	return pages->nr_mapped > keep ? min(nr_free, pages->nr_mapped - keep) : 0;
-}
-
-unsigned long quarry_pages_nr_idle(struct quarry_pages *pages)
-{
-	/* A glance: what is done about it is decided under the lock. */
-	unsigned long nr_free = READ_ONCE(pages->nr_mapped) - READ_ONCE(pages->nr_used);
-
-	return (long)nr_free < 0 ? 0 : nr_spare(pages, nr_free);
-}
-
-unsigned long quarry_pages_take_idle(struct quarry_pages *pages)
-{
-	unsigned long flags, nr;
-
-	raw_spin_lock_irqsave(&pages->lock, flags);
-	nr = nr_spare(pages, pages->nr_idle);
-	pages->nr_idle = pages->nr_mapped - pages->nr_used;
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	return nr;
-}
-
-static void unaccount(struct quarry_pages *pages, const struct quarry_extent *ext,
-		      unsigned long nr_pages)
-{
-	lockdep_assert_held(&pages->lock);
-	pages->nr_mapped -= nr_pages;
-	pages->kinds[ext->kind].nr_mapped -= nr_pages;
-	pages->nr_idle = min(pages->nr_idle, pages->nr_mapped - pages->nr_used);
-}
-
-/* A wholly free extent of no more than @most pages, out of all lists; or NULL. */
-static struct quarry_extent *take_free_extent(struct quarry_pages *pages, unsigned long most)
-{
-	struct quarry_extent *ext;
-	unsigned int k, tries;
-	int order;
-
-	lockdep_assert_held(&pages->lock);
-	/* They are in the emptiest class; a few looks per bucket, largest first. */
-	for (order = QUARRY_NR_ORDERS - 1; order >= 0; order--) {
-		for (k = 0; k < QUARRY_NR_KINDS; k++) {
-			tries = 0;
-			list_for_each_entry(ext, &pages->kinds[k].buckets[0][order], bucket) {
-				if (extent_is_free(ext) &&
-				    quarry_extent_nr_present(ext) <= most)
-					goto found;
-				if (++tries == BATCH)
-					break;
-			}
-		}
-	}
-	return NULL;
-
-found:
-	bucket_remove(ext);
-	list_del_init(&ext->node_all);
-	unaccount(pages, ext, quarry_extent_nr_present(ext));
-	pages->nr_extents--;
-	return ext;
-}
-
-/*
- * An extent to cut a hole into: of the emptiest class the one with the largest
- * free block; not one that can go as a whole when more is to be released.
- */
-static struct quarry_extent *find_hole(struct quarry_pages *pages, unsigned long spare)
-{
-	struct quarry_extent *ext;
-	unsigned int f, k, tries;
-	int order;
-
-	lockdep_assert_held(&pages->lock);
-	for (f = 0; f < QUARRY_NR_FULLNESS; f++) {
-		for (order = QUARRY_NR_ORDERS - 1; order >= 0; order--) {
-			for (k = 0; k < QUARRY_NR_KINDS; k++) {
-				tries = 0;
-				list_for_each_entry(ext, &pages->kinds[k].buckets[f][order],
-						    bucket) {
-					if (!extent_is_free(ext) ||
-					    quarry_extent_nr_present(ext) > spare)
-						return ext;
-					if (++tries == BATCH)
-						break;
-				}
-			}
-		}
-	}
-	return NULL;
-}
-
-/* Takes a free block of no more than @most pages out of the buddy for good. */
-static struct quarry_extent *take_free_block(struct quarry_pages *pages, unsigned long most,
-					     unsigned long spare, unsigned long *offset,
-					     unsigned int *order)
-{
-	struct quarry_extent *ext = find_hole(pages, spare);
-	long at;
-
-	if (!ext)
-		return NULL;
-	*order = min_t(unsigned int, ext->bucket_order, ilog2(most));
-	at = quarry_buddy_alloc(&ext->buddy, *order, true);
-	if (QUARRY_WARN_ON(at < 0))
-		return NULL;
-	*offset = at;
-	ext->nr_absent += 1U << *order;
-	unaccount(pages, ext, 1UL << *order);
-	bucket_update(ext);
-	return ext;
-}
-
-static void count_lost(struct quarry_pages *pages, unsigned long lost)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&pages->lock, flags);
-	pages->nr_lost += lost;
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
-}
-
-/* One extent or one block; returns how many pages left the heap. */
-static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_pages)
-{
-	unsigned long flags, spare, most, offset;
-	struct quarry_extent *ext = NULL;
-	unsigned int order = 0, lost;
-	bool whole;
-
-	raw_spin_lock_irqsave(&pages->lock, flags);
-	spare = nr_spare(pages, pages->nr_mapped - pages->nr_used);
-	most = min(spare, nr_pages);
-	if (most)
-		ext = take_free_extent(pages, most);
-	whole = ext;
-	if (most && !ext)
-		ext = take_free_block(pages, most, spare, &offset, &order);
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	if (!ext)
-		return 0;
-
-	nr_pages = whole ? quarry_extent_nr_present(ext) : 1UL << order;
-	lost = whole ? quarry_extent_put(ext) : quarry_extent_put_block(ext, offset, order);
-	if (lost)
-		count_lost(pages, lost);
-	return nr_pages;
-}
-
-unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_pages)
-{
-	unsigned long done = 0, n;
-
-	while (done < nr_pages) {
-		n = release_step(pages, nr_pages - done);
-		if (!n)
-			break;
-		done += n;
-		cond_resched();
-	}
-	return done;
-}
-
 /* === Setting up, tearing down === */
 
-void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_limit,
-		       u64 reserve)
+int quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_limit,
+		      u64 reserve, struct quarry_backing *backing)
 {
-	unsigned int k, f, order;
-
 	memset(pages, 0, sizeof(*pages));
 	raw_spin_lock_init(&pages->lock);
-	pages->node = node;
+	pages->node = backing ? quarry_backing_node(backing) : node;
 	pages->limit = limit;
 	pages->soft_limit = soft_limit;
 	pages->reserve = reserve;
+	pages->backing = backing;
 	INIT_LIST_HEAD(&pages->extents);
-	quarry_meta_init(&pages->meta, node);
-	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (f = 0; f < QUARRY_NR_FULLNESS; f++)
-			for (order = 0; order < QUARRY_NR_ORDERS; order++)
-				INIT_LIST_HEAD(&pages->kinds[k].buckets[f][order]);
-}
-
-int quarry_pages_fill_reserve(struct quarry_pages *pages)
-{
-	unsigned long want = DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE), missing;
-	struct quarry_extent *ext;
-	unsigned int calls = 0, order;
-
-	while (pages->nr_mapped < want) {
-		missing = want - pages->nr_mapped;
-		order = min_t(unsigned int, ilog2(missing), QUARRY_EXTENT_MAX_ORDER);
-		order = min_t(unsigned int, order, QUARRY_KERNEL_MAX_ORDER);
-		do {
-			ext = try_extent(pages, order, QUARRY_KIND_PTR,
-					 order ? opportunistic_flags(GFP_KERNEL) :
-						 GFP_KERNEL | __GFP_NOWARN, &calls);
-		} while (!ext && order--);
-		if (!ext)
-			return -ENOMEM;
-		add_extent(pages, ext, 0);
-		count_kernel_calls(pages, calls);
-		calls = 0;
-		cond_resched();
-	}
-	return 0;
+	INIT_LIST_HEAD(&pages->spare);
+	quarry_meta_init(&pages->meta, pages->node, backing);
+	/* Zeroed trees are empty ones, as RB_ROOT_CACHED. */
+	pages->nodes = kvcalloc(nr_node_ids, sizeof(*pages->nodes), GFP_KERNEL);
+	return pages->nodes ? 0 : -ENOMEM;
 }
 
 void quarry_pages_put_all(struct quarry_pages *pages)
@@ -615,4 +451,5 @@ void quarry_pages_put_all(struct quarry_pages *pages)
 void quarry_pages_fini(struct quarry_pages *pages)
 {
 	quarry_meta_fini(&pages->meta);
+	kvfree(pages->nodes);
 }

@@ -6,10 +6,15 @@
 #define _QUARRY_PAGES_H
 
 #include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/nodemask.h>
 #include <linux/pfn.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
+#include <linux/topology.h>
 #include <linux/types.h>
 
+#include "backing.h"
 #include "extent.h"
 #include "meta.h"
 
@@ -31,6 +36,35 @@ enum quarry_layer {
 	QUARRY_NR_LOW_LAYERS,
 };
 
+/* What is asked of a page heap. */
+struct quarry_pages_want {
+	unsigned long nr_pages;
+	unsigned int order;	/* alignment, in pages; at least that of nr_pages */
+	enum quarry_kind kind;
+	gfp_t gfp;		/* %__GFP_THISNODE: from @node or not at all */
+	int node;		/* preferred; or NUMA_NO_NODE */
+};
+
+/* Contiguous pages at their natural alignment, from wherever is nearest. */
+#define QUARRY_PAGES_WANT(_nr_pages, _kind, _gfp)		\
+	((struct quarry_pages_want){				\
+		.nr_pages = (_nr_pages),			\
+		.order = order_base_2(_nr_pages),		\
+		.kind = (_kind),				\
+		.gfp = (_gfp),					\
+		.node = NUMA_NO_NODE,				\
+	})
+
+/* The extents of one node that have a free block, by kind. */
+struct quarry_pages_node {
+	struct quarry_pages_kind {
+		/* by order of the largest free block and fullness; lowest address first */
+		struct rb_root_cached buckets[QUARRY_NR_FULLNESS][QUARRY_NR_ORDERS];
+		unsigned int filled[QUARRY_NR_FULLNESS];	/* bit per order */
+		unsigned long nr_mapped;
+	} kinds[QUARRY_NR_KINDS];
+};
+
 struct quarry_pages {
 	raw_spinlock_t lock;
 	int node;				/* preferred; constant */
@@ -41,19 +75,19 @@ struct quarry_pages {
 	bool (*relieve)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, when pages became free or mapped ones more. */
 	void (*notify)(struct quarry_pages *pages);	/* constant */
+	/* Called, in any context but NMI, when free pages are fewer than the watermark. */
+	void (*starve)(struct quarry_pages *pages);	/* constant */
 	/* Called before growth above the soft limit by who may sleep. */
 	void (*assist)(struct quarry_pages *pages, unsigned long nr_pages);	/* constant */
 	/* Constant.  Called, in any context but NMI, when an allocation failed for good. */
 	void (*failed)(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp);
+	struct quarry_backing *backing;		/* constant: instead of the kernel, or NULL */
 	struct quarry_meta meta;
+	struct quarry_pages_node *nodes;	/* constant; nr_node_ids of them */
 	/* everything below under lock */
+	nodemask_t holders;			/* nodes that extents are on */
 	struct list_head extents;		/* all */
-	struct quarry_pages_kind {
-		/* extents with a free block, by order of the largest and fullness */
-		struct list_head buckets[QUARRY_NR_FULLNESS][QUARRY_NR_ORDERS];
-		unsigned int filled[QUARRY_NR_FULLNESS];	/* bit per order */
-		unsigned long nr_mapped;
-	} kinds[QUARRY_NR_KINDS];
+	struct list_head spare;			/* free ones too large for the buckets */
 	unsigned long nr_mapped;		/* pages */
 	unsigned long nr_booked;		/* pages that are being obtained */
 	unsigned long nr_mapped_peak;
@@ -64,6 +98,9 @@ struct quarry_pages {
 	unsigned long nr_extents;
 	unsigned long nr_extent_allocs;
 	unsigned long nr_kernel_calls;
+	unsigned long watermark;		/* free pages that atomic callers seem to need */
+	int starved_node;			/* where they were missed */
+	bool missed;				/* they were, since the last decay of watermark */
 };
 
 /* The pages that an extent still has. */
@@ -81,10 +118,31 @@ static inline unsigned int quarry_extent_fullness(const struct quarry_extent *ex
 	return used * QUARRY_NR_FULLNESS / ext->nr_pages;
 }
 
-void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_limit,
-		       u64 reserve);
-/* Take extents until @reserve bytes are mapped.  Process context. */
-int quarry_pages_fill_reserve(struct quarry_pages *pages);
+/* The node that a request with no wish of its own is served from. */
+static inline int quarry_pages_home(const struct quarry_pages *pages)
+{
+	return pages->node == NUMA_NO_NODE ? numa_mem_id() : pages->node;
+}
+
+static inline int quarry_pages_node(const struct quarry_pages *pages,
+				    const struct quarry_pages_want *want)
+{
+	return want->node == NUMA_NO_NODE ? quarry_pages_home(pages) : want->node;
+}
+
+/* The most pages that one allocation can have. */
+static inline unsigned long quarry_pages_max(const struct quarry_pages *pages)
+{
+	return pages->backing ? quarry_backing_nr_pages(pages->backing) :
+				1UL << QUARRY_EXTENT_MAX_ORDER;
+}
+
+/*
+ * With a @backing, which is the caller's to destroy after quarry_pages_fini(), the kernel is
+ * never asked for pages.  -ENOMEM, or 0.  Process context.
+ */
+int quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_limit,
+		      u64 reserve, struct quarry_backing *backing);
 /*
  * Tear-down in two steps: every extent goes back, and after an rcu_barrier(), when
  * all descriptors have been freed, the metadata.  Process context.
@@ -93,21 +151,20 @@ void quarry_pages_put_all(struct quarry_pages *pages);
 void quarry_pages_fini(struct quarry_pages *pages);
 
 /*
- * Take @nr_pages contiguous pages, aligned to the next power of two; sets each
- * owner entry of a slab, or the first of a run, is the caller's.  @layer is
- * raised to the layer that had to be asked.  Any context but NMI; sleeps only
- * if @gfp allows it.
+ * Take contiguous pages; the owner entries, each of a slab's or the first of a
+ * run's, are for the caller to set.  @layer is raised to the layer that had to be
+ * asked.  Any context but NMI; sleeps only if the flags allow it.
  */
-void *quarry_pages_alloc(struct quarry_pages *pages, unsigned long nr_pages,
-			 enum quarry_kind kind, gfp_t gfp, enum quarry_layer *layer);
+void *quarry_pages_alloc(struct quarry_pages *pages, const struct quarry_pages_want *want,
+			 enum quarry_layer *layer);
 
 /*
- * Take up to @nr blocks of 2^@order pages from what is mapped, under one lock.
- * Returns how many were there.
+ * Take up to @nr blocks, each of which is @want, from what is mapped on the node,
+ * in holds of the lock.  Returns how many were there.
  */
-unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages, unsigned int order,
-				      enum quarry_kind kind, void **addrs, unsigned int nr,
-				      enum quarry_layer *layer);
+unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages,
+				      const struct quarry_pages_want *want, void **addrs,
+				      unsigned int nr, enum quarry_layer *layer);
 
 /*
  * Give pages back.  The owner entries must be clear already.  Any context.
@@ -136,8 +193,70 @@ static inline unsigned long quarry_pages_nr_above(const struct quarry_pages *pag
 /* Free pages beyond the reserve. */
 unsigned long quarry_pages_nr_idle(struct quarry_pages *pages);
 
-/* Fewest free pages beyond the reserve since the last call: nobody missed them. */
+/*
+ * Fewest free pages beyond the reserve and the watermark since the last call: nobody
+ * missed them.  Also lets the watermark sink if nobody needed it.
+ */
 unsigned long quarry_pages_take_idle(struct quarry_pages *pages);
+
+/* Memory is wanted back: the watermark starts anew. */
+void quarry_pages_drop_watermark(struct quarry_pages *pages);
+
+/* Of @nodes, which are not none, the nearest to @from. */
+int quarry_nearest_node(int from, const nodemask_t *nodes);
+
+/* === pages_grow.c === */
+
+/* An extent with the first @want taken, or NULL.  Sleeps only if the flags allow it. */
+void *quarry_pages_grow(struct quarry_pages *pages, const struct quarry_pages_want *want);
+
+/* The same from the node itself and with no effort; what failing costs is little. */
+void *quarry_pages_grow_near(struct quarry_pages *pages, const struct quarry_pages_want *want);
+
+/* Take extents until @reserve bytes are mapped.  Process context. */
+int quarry_pages_fill_reserve(struct quarry_pages *pages);
+
+/*
+ * Take extents until there are as many free pages as atomic callers need.  False if
+ * they cannot be had now.  Process context.
+ */
+bool quarry_pages_refill(struct quarry_pages *pages);
+
+/* === For the files of this layer; pages->lock held === */
+
+static inline bool quarry_extent_is_free(const struct quarry_extent *ext)
+{
+	return quarry_buddy_nr_free_units(&ext->buddy) == quarry_extent_nr_present(ext);
+}
+
+static inline struct quarry_pages_kind *quarry_extent_kind(const struct quarry_extent *ext)
+{
+	return &ext->pages->nodes[ext->node].kinds[ext->kind];
+}
+
+/* Too large for the buckets: the only extent of one large allocation. */
+static inline bool quarry_extent_is_huge(const struct quarry_extent *ext)
+{
+	return ext->order > QUARRY_EXTENT_MAX_ORDER;
+}
+
+static inline unsigned long quarry_pages_nr_free(const struct quarry_pages *pages)
+{
+	return pages->nr_mapped - pages->nr_used;
+}
+
+/* Fewer free pages than this, and the refill worker is called. */
+static inline unsigned long quarry_pages_low(const struct quarry_pages *pages)
+{
+	return max_t(unsigned long, READ_ONCE(pages->watermark),
+		     READ_ONCE(pages->reserve) >> (PAGE_SHIFT + 1));
+}
+
+/* Put the extent where its buddy says, after each change of it; take it out of there. */
+void quarry_pages_link(struct quarry_extent *ext);
+void quarry_pages_unlink(struct quarry_extent *ext);
+/* Cut @want out of an extent that has it. */
+void *quarry_pages_take(struct quarry_extent *ext, const struct quarry_pages_want *want);
 
 int quarry_pages_verify(struct quarry_pages *pages);
 int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages);

@@ -22,17 +22,74 @@ static int verify_extent(struct quarry_extent *ext)
 
 	if (ret)
 		return ret;
+	if (!node_isset(ext->node, ext->pages->holders))
+		return -__LINE__;
+	if (ext->single)
+		return ext->linked == quarry_extent_is_free(ext) ? 0 : -__LINE__;
 	if (order < 0)
-		return list_empty(&ext->bucket) ? 0 : -__LINE__;
-	if (list_empty(&ext->bucket) || ext->bucket_order != order ||
+		return ext->linked ? -__LINE__ : 0;
+	if (!ext->linked || ext->bucket_order != order ||
 	    ext->bucket_fullness != quarry_extent_fullness(ext))
+		return -__LINE__;
+	return 0;
+}
+
+/* The bucket is sorted, and its bit says whether it is empty; counts what is in it. */
+static int verify_bucket(const struct quarry_pages_kind *kind, unsigned int f, unsigned int order,
+			 unsigned long *nr)
+{
+	const struct rb_root_cached *bucket = &kind->buckets[f][order];
+	unsigned long last = 0;
+	struct rb_node *node;
+
+	if (!(kind->filled[f] & BIT(order)) != RB_EMPTY_ROOT(&bucket->rb_root))
+		return -__LINE__;
+	for (node = rb_first_cached(bucket); node; node = rb_next(node)) {
+		const struct quarry_extent *ext = rb_entry(node, struct quarry_extent, bucket);
+
+		if (ext->pfn < last || ext->bucket_order != order || ext->bucket_fullness != f)
+			return -__LINE__;
+		last = ext->pfn;
+		++*nr;
+	}
+	return 0;
+}
+
+static int verify_buckets(const struct quarry_pages *pages, unsigned long nr_linked)
+{
+	unsigned long nr = 0;
+	unsigned int k, f, order;
+	int node, ret = 0;
+
+	for (node = 0; node < nr_node_ids; node++)
+		for (k = 0; k < QUARRY_NR_KINDS; k++)
+			for (f = 0; !ret && f < QUARRY_NR_FULLNESS; f++)
+				for (order = 0; !ret && order < QUARRY_NR_ORDERS; order++)
+					ret = verify_bucket(&pages->nodes[node].kinds[k], f, order,
+							    &nr);
+	return ret ?: nr == nr_linked ? 0 : -__LINE__;
+}
+
+static int verify_sums(const struct quarry_pages *pages, unsigned long nr_mapped,
+		       unsigned long nr_free, unsigned long nr)
+{
+	unsigned long by_kind = 0;
+	unsigned int k;
+	int node;
+
+	for (node = 0; node < nr_node_ids; node++)
+		for (k = 0; k < QUARRY_NR_KINDS; k++)
+			by_kind += pages->nodes[node].kinds[k].nr_mapped;
+	if (by_kind != nr_mapped || pages->nr_mapped != nr_mapped)
+		return -__LINE__;
+	if (nr != pages->nr_extents || nr_mapped - nr_free != pages->nr_used)
 		return -__LINE__;
 	return 0;
 }
 
 int quarry_pages_verify(struct quarry_pages *pages)
 {
-	unsigned long mapped[QUARRY_NR_KINDS] = {}, nr_free = 0, nr = 0, flags;
+	unsigned long nr_mapped = 0, nr_free = 0, nr = 0, nr_linked = 0, flags;
 	struct quarry_extent *ext;
 	int ret = 0;
 
@@ -41,17 +98,13 @@ int quarry_pages_verify(struct quarry_pages *pages)
 		ret = verify_extent(ext);
 		if (ret)
 			break;
-		mapped[ext->kind] += quarry_extent_nr_present(ext);
+		nr_mapped += quarry_extent_nr_present(ext);
 		nr_free += quarry_buddy_nr_free_units(&ext->buddy);
+		nr_linked += ext->linked && !ext->single;
 		nr++;
 	}
-	if (!ret && (mapped[QUARRY_KIND_PTR] != pages->kinds[QUARRY_KIND_PTR].nr_mapped ||
-		     mapped[QUARRY_KIND_DATA] != pages->kinds[QUARRY_KIND_DATA].nr_mapped))
-		ret = -__LINE__;
-	mapped[0] += mapped[1];
-	if (!ret && (mapped[0] != pages->nr_mapped || nr != pages->nr_extents ||
-		     mapped[0] - nr_free != pages->nr_used))
-		ret = -__LINE__;
+	ret = ret ?: verify_buckets(pages, nr_linked) ?:
+	      verify_sums(pages, nr_mapped, nr_free, nr);
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	if (!ret)
 		return 0;

@@ -140,6 +140,7 @@ u64 quarry_reclaim_trim(struct quarry_reclaim *r)
 	unsigned long nr;
 
 	mutex_lock(&r->mutex);
+	quarry_pages_drop_watermark(r->pages);
 	/* What becomes free meanwhile is for the next one, or this might never end. */
 	nr = quarry_pages_release(r->pages, quarry_pages_nr_idle(r->pages));
 	r->nr_trimmed += nr;
@@ -155,6 +156,7 @@ unsigned long quarry_reclaim_pressed(struct quarry_reclaim *r, unsigned long nr_
 		mutex_lock(&r->mutex);
 	else if (!mutex_trylock(&r->mutex))
 		return 0;
+	quarry_pages_drop_watermark(r->pages);
 	nr = quarry_pages_release(r->pages, nr_pages);
 	r->nr_reclaimed += nr;
 	mutex_unlock(&r->mutex);
@@ -188,6 +190,7 @@ static unsigned long scan_objects(struct shrinker *shrinker, struct shrink_contr
 			break;
 		if (!mutex_trylock(&r->mutex))
 			continue;
+		quarry_pages_drop_watermark(r->pages);
 		n = quarry_pages_release(r->pages, want - nr);
 		r->nr_shrunk += n;
 		nr += n;
@@ -228,9 +231,12 @@ void quarry_reclaim_init(struct quarry_reclaim *r, struct quarry_pages *pages, i
 
 void quarry_reclaim_start(struct quarry_reclaim *r)
 {
-	mutex_lock(&reclaims_mutex);
-	list_add_tail(&r->node, &reclaims);
-	mutex_unlock(&reclaims_mutex);
+	/* What goes back to a caller's backing does not help the kernel. */
+	if (!r->pages->backing) {
+		mutex_lock(&reclaims_mutex);
+		list_add_tail(&r->node, &reclaims);
+		mutex_unlock(&reclaims_mutex);
+	}
 	clear_bit(0, &r->armed);
 	quarry_reclaim_notify(r);
 }

@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) "quarry: " fmt
 
 #include <linux/atomic.h>
+#include <linux/nodemask.h>
 #include <linux/ratelimit.h>
 #include <linux/stdarg.h>
 
@@ -47,8 +48,17 @@ EXPORT_SYMBOL_QUARRY_KUNIT(quarry_report_suppress);
 
 bool quarry_refuse_flags(gfp_t gfp)
 {
-	gfp &= QUARRY_GFP_SLOW;
+	/* A node is served out of line, the others not at all. */
+	gfp &= QUARRY_GFP_SLOW & ~__GFP_THISNODE;
 	if (gfp)
 		quarry_report("gfp flags %pGg are not supported\n", &gfp);
 	return gfp;
+}
+
+bool quarry_refuse_node(int node)
+{
+	if (node == NUMA_NO_NODE || (node >= 0 && node < nr_node_ids && node_online(node)))
+		return false;
+	quarry_report("node %d is not online\n", node);
+	return true;
 }

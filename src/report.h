@@ -20,5 +20,7 @@ void quarry_report_suppress(bool on);
  * report if @gfp holds one (QUARRY_GFP_SLOW).
  */
 bool quarry_refuse_flags(gfp_t gfp);
+/* True and a report if @node is neither NUMA_NO_NODE nor online. */
+bool quarry_refuse_node(int node);
 
 #endif /* _QUARRY_REPORT_H */

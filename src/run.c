@@ -41,19 +41,20 @@ static bool unmark_run(struct quarry_extent *ext, void *addr, unsigned long nr_p
 }
 
 static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
-			   enum quarry_layer *layer)
+			   int node, enum quarry_layer *layer)
 {
 	struct quarry_run_front *rf = to_front(mags);
+	struct quarry_pages_want want = QUARRY_PAGES_WANT(1UL << rf->order, rf->kind, gfp);
 	unsigned int got, i;
 
+	want.node = node;
 	*layer = QUARRY_LAYER_BUDDY;
-	got = quarry_pages_alloc_batch(rf->pages, rf->order, rf->kind, objs, nr, layer);
+	got = quarry_pages_alloc_batch(rf->pages, &want, objs, nr, layer);
 	if (!got) {
-		objs[0] = quarry_pages_alloc(rf->pages, 1UL << rf->order, rf->kind, gfp, layer);
+		objs[0] = quarry_pages_alloc(rf->pages, &want, layer);
 		if (!objs[0])
 			return 0;
-		got = 1 + quarry_pages_alloc_batch(rf->pages, rf->order, rf->kind, objs + 1,
-						   nr - 1, layer);
+		got = 1 + quarry_pages_alloc_batch(rf->pages, &want, objs + 1, nr - 1, layer);
 	}
 	for (i = 0; i < got; i++)
 		mark_run(objs[i], 1UL << rf->order);
@@ -83,6 +84,7 @@ static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 static const struct quarry_mags_ops run_ops = {
 	.refill = refill,
 	.drain = drain,
+	.node_of = quarry_extent_node_of,
 };
 
 void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages)
@@ -120,30 +122,43 @@ static struct quarry_run_front *front_for(struct quarry_runs *runs, unsigned lon
 	return &runs->fronts[kind][__ffs(nr_pages)];
 }
 
-static void *alloc_direct(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind,
-			  gfp_t gfp)
+static void *alloc_direct(struct quarry_runs *runs, const struct quarry_pages_want *want)
 {
 	enum quarry_layer layer = QUARRY_LAYER_BUDDY;
-	void *addr = quarry_pages_alloc(runs->pages, nr_pages, kind, gfp, &layer);
+	void *addr = quarry_pages_alloc(runs->pages, want, &layer);
 
 	if (!addr)
 		return NULL;
-	mark_run(addr, nr_pages);
-	atomic_long_add(nr_pages, &runs->nr_direct_pages);
+	mark_run(addr, want->nr_pages);
+	atomic_long_add(want->nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct[layer]);
 	return addr;
 }
 
-void *quarry_run_alloc(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind,
-		       gfp_t gfp)
+/* A run that its front frees but that no magazine can be asked for. */
+static void *alloc_past(struct quarry_run_front *rf, const struct quarry_pages_want *want)
 {
-	struct quarry_run_front *rf = front_for(runs, nr_pages, kind);
+	enum quarry_layer layer = QUARRY_LAYER_BUDDY;
+	void *addr = quarry_pages_alloc(rf->pages, want, &layer);
+
+	if (!addr)
+		return NULL;
+	mark_run(addr, want->nr_pages);
+	atomic_long_inc(&rf->mags.nr_ended[layer]);
+	return addr;
+}
+
+void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want *want)
+{
+	struct quarry_run_front *rf = front_for(runs, want->nr_pages, want->kind);
 	void *addr;
 
 	if (!rf)
-		return alloc_direct(runs, nr_pages, kind, gfp);
+		return alloc_direct(runs, want);
+	if (want->node != NUMA_NO_NODE || want->gfp & __GFP_THISNODE || want->order > rf->order)
+		return alloc_past(rf, want);
 	addr = quarry_front_pop(&rf->front);
-	return likely(addr) ? addr : quarry_mags_alloc(&rf->mags, gfp);
+	return likely(addr) ? addr : quarry_mags_alloc(&rf->mags, want->gfp);
 }
 
 int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr)

@@ -30,9 +30,11 @@ struct quarry_runs {
 void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages);
 void quarry_runs_fini(struct quarry_runs *runs);
 
-/* Context as for quarry_pages_alloc(). */
-void *quarry_run_alloc(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind,
-		       gfp_t gfp);
+/*
+ * Context as for quarry_pages_alloc().  A wish for a node, or for an alignment that
+ * is not the count's own, goes past the magazines.
+ */
+void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want *want);
 /*
  * Frees a run that starts at @addr in @ext.  -EINVAL if none does (double free,
  * interior pointer); the caller reports.

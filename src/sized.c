@@ -4,7 +4,7 @@
  * back to its owner.
  *
  *	size 1 .. 32767 bytes    the cache of its class
- *	up to 4 MiB              whole pages, to the page
+ *	up to 4 MiB              whole pages, to the page; more only of a caller's backing
  *
  *	address ─> extent ─> owner[page] ─> slab: its cache's magazine
  *	                                 ─> run:  its front's magazine or page heap
@@ -27,46 +27,98 @@
 
 /* === Allocating === */
 
-static bool refuse(size_t size, gfp_t gfp)
+static bool refuse(gfp_t gfp, int node)
 {
-	return size > QUARRY_EXTENT_MAX_SIZE || in_nmi() || quarry_refuse_flags(gfp);
+	return in_nmi() || quarry_refuse_flags(gfp) || quarry_refuse_node(node);
 }
 
-static void *alloc_run(struct quarry_heap_priv *hp, unsigned long nr_pages, gfp_t gfp,
-		       enum quarry_kind kind)
+/* Says who asked for what no extent can hold. */
+static bool is_too_long(struct quarry_heap_priv *hp, u64 bytes, gfp_t gfp,
+			const struct quarry_site *site)
 {
-	void *addr = quarry_run_alloc(&hp->runs, nr_pages, kind, gfp);
+	u64 most = (u64)quarry_pages_max(&hp->pages) << PAGE_SHIFT;
 
-	if (addr && want_init_on_alloc(gfp))
-		memset(addr, 0, nr_pages << PAGE_SHIFT);
+	if (likely(bytes <= most))
+		return false;
+	if (!(gfp & __GFP_NOWARN))
+		quarry_report("%s:%u asks heap %s for %llu bytes, one allocation has at most %llu\n",
+			      site->file, site->line, hp->name, bytes, most);
+	return true;
+}
+
+static void *alloc_run(struct quarry_heap_priv *hp, const struct quarry_pages_want *want,
+		       const struct quarry_site *site)
+{
+	unsigned long bytes = want->nr_pages << PAGE_SHIFT;
+	void *addr;
+
+	if (is_too_long(hp, (u64)want->nr_pages << PAGE_SHIFT, want->gfp, site))
+		return NULL;
+	addr = quarry_run_alloc(&hp->runs, want);
+	if (addr && want_init_on_alloc(want->gfp))
+		memset(addr, 0, bytes);
 	return addr;
 }
+
+void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, int node,
+			     enum quarry_kind kind, const struct quarry_site *site)
+{
+	struct quarry_heap_priv *hp = to_priv(heap);
+	struct quarry_pages_want want;
+	struct quarry_cache *cache;
+
+	might_alloc(gfp);
+	if (!size)
+		return ZERO_SIZE_PTR;
+	if (refuse(gfp, node))
+		return NULL;
+	if (size >= QUARRY_CLASS_MAX_SIZE) {
+		/* No rounding up of what is near the end of the address space. */
+		if (is_too_long(hp, size, gfp, site))
+			return NULL;
+		want = QUARRY_PAGES_WANT(PFN_UP(size), kind, gfp);
+		want.node = node;
+		return alloc_run(hp, &want, site);
+	}
+	cache = quarry_heap_class(hp, kind, quarry_size_class(size, kind), gfp);
+	return cache ? quarry_cache_alloc_node_site(cache, gfp, node, site) : NULL;
+}
+EXPORT_SYMBOL_GPL(quarry_alloc_node_site);
 
 void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 			const struct quarry_site *site)
 {
-	struct quarry_heap_priv *hp = to_priv(heap);
-	struct quarry_cache *cache;
-
-	if (!size)
-		return ZERO_SIZE_PTR;
-	if (refuse(size, gfp))
-		return NULL;
-	if (size >= QUARRY_CLASS_MAX_SIZE)
-		return alloc_run(hp, PFN_UP(size), gfp, kind);
-	cache = quarry_heap_class(hp, kind, quarry_size_class(size, kind), gfp);
-	return cache ? quarry_cache_alloc_slow(cache, gfp, site) : NULL;
+	return quarry_alloc_node_site(heap, size, gfp, NUMA_NO_NODE, kind, site);
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_slow);
+
+void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pages,
+				   unsigned int order, gfp_t gfp, int node, enum quarry_kind kind,
+				   const struct quarry_site *site)
+{
+	struct quarry_heap_priv *hp = to_priv(heap);
+	struct quarry_pages_want want;
+
+	might_alloc(gfp);
+	if (!nr_pages || refuse(gfp, node))
+		return NULL;
+	/* As below: what is not possible at all is refused before any rounding. */
+	if (is_too_long(hp, nr_pages > ULONG_MAX >> PAGE_SHIFT ? U64_MAX :
+			(u64)nr_pages << PAGE_SHIFT, gfp, site) ||
+	    is_too_long(hp, order >= BITS_PER_LONG - PAGE_SHIFT ? U64_MAX : PAGE_SIZE << order,
+			gfp, site))
+		return NULL;
+	want = QUARRY_PAGES_WANT(nr_pages, kind, gfp);
+	want.order = max(want.order, order);
+	want.node = node;
+	return alloc_run(hp, &want, site);
+}
+EXPORT_SYMBOL_GPL(quarry_alloc_pages_node_site);
 
 void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
 			      enum quarry_kind kind, const struct quarry_site *site)
 {
-	might_alloc(gfp);
-	if (!nr_pages || nr_pages > PFN_DOWN(QUARRY_EXTENT_MAX_SIZE) ||
-	    refuse(nr_pages << PAGE_SHIFT, gfp))
-		return NULL;
-	return alloc_run(to_priv(heap), nr_pages, gfp, kind);
+	return quarry_alloc_pages_node_site(heap, nr_pages, 0, gfp, NUMA_NO_NODE, kind, site);
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_pages_site);
 

@@ -124,6 +124,19 @@ void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
 			      const struct quarry_site *site);
 
 /**
+ * quarry_cache_alloc_node_site() - allocate one object of a node; use quarry_cache_alloc_node()
+ * @cache: the cache
+ * @gfp: allocation flags
+ * @node: NUMA node or %NUMA_NO_NODE
+ * @site: call site
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: an object or NULL.
+ */
+void *quarry_cache_alloc_node_site(struct quarry_cache *cache, gfp_t gfp, int node,
+				   const struct quarry_site *site);
+
+/**
  * quarry_cache_refuse_zero() - what happens to %__GFP_ZERO for a cache with a constructor
  * @cache: the cache
  * @obj: the object just taken, which goes back; or NULL
@@ -176,7 +189,8 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
  * quarry_cache_alloc() - allocate one object
  * @cache: the cache
  * @gfp: %GFP_KERNEL, %GFP_ATOMIC, ...; %__GFP_ZERO zeroes the object (not allowed
- *       for caches with a constructor).  Flags that ask for a zone, a node,
+ *       for caches with a constructor); %__GFP_THISNODE: from the heap's
+ *       node or, if it has none, the CPU's, or not at all.  Flags that ask for a zone,
  *       memcg accounting or no failure are refused: NULL and one line in the log.
  *
  * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
@@ -184,6 +198,22 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
  * Return: the object, or NULL if there is no memory or the heap's limit is reached.
  */
 #define quarry_cache_alloc(cache, gfp) quarry_cache_alloc_site(cache, gfp, QUARRY_SITE())
+
+/**
+ * quarry_cache_alloc_node() - allocate one object of a node
+ * @cache: the cache
+ * @gfp: see quarry_cache_alloc(); with %__GFP_THISNODE from @node or not at all, else
+ *       from the nearest node that has some
+ * @node: NUMA node; %NUMA_NO_NODE makes this quarry_cache_alloc()
+ *
+ * Goes past the magazines, which hold objects of any node: slower than
+ * quarry_cache_alloc().
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: as quarry_cache_alloc(); NULL, and a line in the log, if @node is not online.
+ */
+#define quarry_cache_alloc_node(cache, gfp, node) \
+	quarry_cache_alloc_node_site(cache, gfp, node, QUARRY_SITE())
 
 /**
  * quarry_cache_free() - free one object

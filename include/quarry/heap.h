@@ -27,7 +27,7 @@ enum quarry_kind {
 	QUARRY_NR_KINDS,
 };
 
-/* Largest single allocation: one extent. */
+/* Largest single allocation but on a caller's own backing: one extent. */
 #define QUARRY_EXTENT_MAX_SIZE	(4UL << 20)
 
 /**
@@ -50,6 +50,16 @@ struct quarry_heap {
  * @node: NUMA node that extents are preferred from (0 is node 0), or %NUMA_NO_NODE
  * @decay_ms: half-life of idle pages in milliseconds: the half of them goes back to
  *            the kernel in that time; 0 at once, -1 never, at most 3600000
+ * @backing: address of whole pages of the caller's own that the heap lives on, instead
+ *           of asking the kernel; NULL for the kernel.  In the direct map, of one
+ *           node, each page with a refcount of 1 or, behind the first of a block of
+ *           alloc_pages(), 0, not compound, with page->private 0.  The caller keeps the pages
+ *           until the heap is destroyed, and does nothing with them meanwhile.
+ * @backing_size: bytes at @backing, a multiple of %PAGE_SIZE, at least 65536
+ *
+ * With a backing metadata pages come from it, too, and an allocation may be as long as the
+ * backing.  What the kernel is still asked for are the structs and per-CPU areas of
+ * caches on first use.
  */
 struct quarry_heap_params {
 	const char *name;
@@ -58,6 +68,8 @@ struct quarry_heap_params {
 	u64 reserve;
 	int node;
 	int decay_ms;
+	void *backing;
+	u64 backing_size;
 };
 
 /* Half-life of idle pages unless asked otherwise, milliseconds. */
@@ -282,8 +294,10 @@ quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_
 /**
  * quarry_alloc() - allocate memory of any size
  * @heap: heap to take it from
- * @size: bytes; 0 gives %ZERO_SIZE_PTR; at most %QUARRY_EXTENT_MAX_SIZE
- * @gfp: %GFP_KERNEL, %GFP_ATOMIC, ...; %__GFP_ZERO.  Flags that ask for a zone, a node,
+ * @size: bytes; 0 gives %ZERO_SIZE_PTR; at most %QUARRY_EXTENT_MAX_SIZE, which is
+ *        reported, or what a backing has
+ * @gfp: %GFP_KERNEL, %GFP_ATOMIC, ...; %__GFP_ZERO; %__GFP_THISNODE: from the heap's
+ *       node or, if it has none, the CPU's, or not at all.  Flags that ask for a zone,
  *       memcg accounting or no failure are refused: NULL and one line in the log.
  *
  * Powers of two up to %PAGE_SIZE are naturally aligned, other sizes to
@@ -311,6 +325,37 @@ quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_
  */
 #define quarry_alloc_data(heap, size, gfp) \
 	quarry_alloc_site(heap, size, gfp, QUARRY_KIND_DATA, QUARRY_SITE())
+
+/**
+ * quarry_alloc_node_site() - allocate memory of a node; use quarry_alloc_node()
+ * @heap: heap to take it from
+ * @size: bytes
+ * @gfp: allocation flags
+ * @node: NUMA node or %NUMA_NO_NODE
+ * @kind: with pointers or without
+ * @site: call site
+ *
+ * Context: As quarry_alloc().
+ * Return: as quarry_alloc().
+ */
+void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, int node,
+			     enum quarry_kind kind, const struct quarry_site *site);
+
+/**
+ * quarry_alloc_node() - allocate memory of a node
+ * @heap: see quarry_alloc()
+ * @size: see quarry_alloc()
+ * @gfp: see quarry_alloc(); with %__GFP_THISNODE from @node or not at all, else from
+ *       the nearest node that has some
+ * @node: NUMA node; %NUMA_NO_NODE makes this quarry_alloc()
+ *
+ * Goes past the magazines, which hold objects of any node: slower than quarry_alloc().
+ *
+ * Context: As quarry_alloc().
+ * Return: as quarry_alloc(); NULL, and a line in the log, if @node is not online.
+ */
+#define quarry_alloc_node(heap, size, gfp, node) \
+	quarry_alloc_node_site(heap, size, gfp, node, QUARRY_KIND_PTR, QUARRY_SITE())
 
 /**
  * quarry_zalloc() - allocate zeroed memory
@@ -461,16 +506,16 @@ char *quarry_strdup_site(struct quarry_heap *heap, const char *str, gfp_t gfp,
 void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
 			      enum quarry_kind kind, const struct quarry_site *site);
 
-/* 0, which is refused, for an order that no extent has. */
+/* More than there can be, which is refused, for an order that cannot be. */
 static __always_inline unsigned long quarry_order_pages(unsigned int order)
 {
-	return order < BITS_PER_LONG - 1 ? 1UL << order : 0;
+	return order < BITS_PER_LONG ? 1UL << order : ULONG_MAX;
 }
 
 /**
  * quarry_alloc_pages() - take 2^@order pages
  * @heap: heap to take them from
- * @order: order of the block, up to 10; aligned to its size
+ * @order: order of the block, up to 10 but on a backing; aligned to its size
  * @gfp: see quarry_alloc()
  *
  * The pages stay the heap's: their refcount is 0.  Use their addresses, not
@@ -495,6 +540,52 @@ static __always_inline unsigned long quarry_order_pages(unsigned int order)
  */
 #define quarry_alloc_pages_exact(heap, nr, gfp) \
 	quarry_alloc_pages_site(heap, nr, gfp, QUARRY_KIND_PTR, QUARRY_SITE())
+
+/**
+ * quarry_alloc_pages_node_site() - take whole pages; use quarry_alloc_pages_node()
+ * @heap: heap to take them from
+ * @nr_pages: number of pages
+ * @order: the first is aligned to 2^@order pages, and to the next power of two of @nr_pages
+ * @gfp: allocation flags
+ * @node: NUMA node or %NUMA_NO_NODE
+ * @kind: with pointers or without
+ * @site: call site
+ *
+ * Context: As quarry_alloc().
+ * Return: address of the first page or NULL.
+ */
+void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pages,
+				   unsigned int order, gfp_t gfp, int node, enum quarry_kind kind,
+				   const struct quarry_site *site);
+
+/**
+ * quarry_alloc_pages_node() - take 2^@order pages of a node
+ * @heap: see quarry_alloc_pages()
+ * @order: see there
+ * @gfp: see quarry_alloc_node()
+ * @node: see there
+ *
+ * Context: As quarry_alloc().
+ * Return: address of the first page or NULL.
+ */
+#define quarry_alloc_pages_node(heap, order, gfp, node) \
+	quarry_alloc_pages_node_site(heap, quarry_order_pages(order), 0, gfp, node, \
+				     QUARRY_KIND_PTR, QUARRY_SITE())
+
+/**
+ * quarry_alloc_pages_aligned() - take exactly @nr pages at an alignment
+ * @heap: heap to take them from
+ * @nr: number of pages; five pages at 64 KiB cost five pages
+ * @order: the first page is aligned to 2^@order pages, up to 10 (4 MiB) or as a
+ *         backing's length allows
+ * @gfp: see quarry_alloc()
+ *
+ * Context: As quarry_alloc().
+ * Return: address of the first page or NULL.
+ */
+#define quarry_alloc_pages_aligned(heap, nr, order, gfp) \
+	quarry_alloc_pages_node_site(heap, nr, order, gfp, NUMA_NO_NODE, QUARRY_KIND_PTR, \
+				     QUARRY_SITE())
 
 /**
  * quarry_free_pages() - give back pages
