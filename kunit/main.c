@@ -8,6 +8,9 @@
 
 kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_pages_suite,
+		  &quarry_place_suite,
+		  &quarry_backing_suite,
+		  &quarry_numa_suite,
 		  &quarry_stray_suite,
 		  &quarry_reclaim_suite,
 		  &quarry_magazine_suite,

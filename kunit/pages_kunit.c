@@ -300,7 +300,12 @@ static void reserve_is_kept(struct kunit *test)
 /* Nothing is taken from the kernel as long as the reserve lasts. */
 static void reserve_serves_first(struct kunit *test)
 {
-	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .reserve = SZ_1M };
+	/* The limit keeps the refill worker from taking more. */
+	struct quarry_heap_params params = {
+		QUARRY_HEAP_DEFAULTS,
+		.reserve = SZ_1M,
+		.limit = SZ_1M,
+	};
 	struct quarry_heap *heap = quarry_test_heap_params(test, params);
 	u64 calls = quarry_test_stats(heap).nr_kernel_calls;
 	void *chain = NULL, **page;

@@ -225,6 +225,17 @@ struct page *quarry_backing_get(struct quarry_backing *backing, unsigned long nr
 	return offset < 0 ? NULL : pfn_to_page(backing->base + offset);
 }
 
+struct page *quarry_backing_get_high(struct quarry_backing *backing, unsigned int order)
+{
+	unsigned long flags;
+	long offset;
+
+	raw_spin_lock_irqsave(&backing->lock, flags);
+	offset = quarry_buddy_alloc(backing->buddy, order, true);
+	raw_spin_unlock_irqrestore(&backing->lock, flags);
+	return offset < 0 ? NULL : pfn_to_page(backing->base + offset);
+}
+
 static bool is_lost(struct page *page)
 {
 	return page_ref_count(page) || PageHWPoison(page);

@@ -27,6 +27,12 @@ struct page *quarry_backing_get(struct quarry_backing *backing, unsigned long nr
 				unsigned int order);
 
 /*
+ * The same of 2^@order pages from the other end: for metadata, which stays for long
+ * and shall not be in the way of large blocks.
+ */
+struct page *quarry_backing_get_high(struct quarry_backing *backing, unsigned int order);
+
+/*
  * Takes back what quarry_backing_get() gave.  Pages with a foreign reference must
  * have been reported and are kept out of use.
  */

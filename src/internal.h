@@ -18,6 +18,7 @@
  *	5. pages->lock		extents and buddies of one heap (pages.c)
  *	6. meta->lock		free descriptors of one heap (meta.c)
  *	7. extent_table_lock	indexes of extents (extent.c)
+ *	   backing->lock	pages of a caller's own (backing.c)
  *	   heap->arenas_lock	list of arenas (arena.c)
  *
  * 3 to 7 are raw spinlocks taken with interrupts off, each for a bounded

@@ -65,7 +65,7 @@ static struct page *take_from_kernel(struct quarry_meta *meta, unsigned int orde
 
 static struct page *take_from_backing(struct quarry_meta *meta, unsigned int order, gfp_t gfp)
 {
-	struct page *page = quarry_backing_get(meta->backing, 1UL << order, order);
+	struct page *page = quarry_backing_get_high(meta->backing, order);
 
 	if (page && (gfp & __GFP_ZERO))
 		memset(page_address(page), 0, PAGE_SIZE << order);

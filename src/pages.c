@@ -306,6 +306,7 @@ int quarry_nearest_node(int from, const nodemask_t *nodes)
 			best = node;
 	return best;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_nearest_node);
 
 static void *alloc_mapped_elsewhere(struct quarry_pages *pages,
 				    const struct quarry_pages_want *want,

@@ -176,7 +176,8 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
  * Give up to @nr_pages free pages back to the kernel, but keep the reserve:
  * extents that are wholly free first, then blocks of extents partly in use, the
  * emptiest first.  A wholly free extent of more pages stays whole for a larger
- * request.  The caller holds the heap's reclaim mutex.  Process context, also
+ * request.  The caller holds the heap's reclaim mutex, but with a backing, where
+ * there are no blocks that go alone.  Process context, also
  * from reclaim: allocates and waits for nothing.  Returns how many pages went.
  */
 unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_pages);

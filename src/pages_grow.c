@@ -156,6 +156,11 @@ static void *grow_single(struct quarry_pages *pages, const struct quarry_pages_w
 	if (!pages->backing)
 		return NULL;
 	ext = try_extent(pages, want->kind, &source);
+	if (!ext && gfpflags_allow_blocking(want->gfp)) {
+		/* Free extents are in its way; the kernel will not be asked for others. */
+		quarry_pages_release(pages, quarry_pages_nr_idle(pages));
+		ext = try_extent(pages, want->kind, &source);
+	}
 	if (!ext)
 		return NULL;
 	ext->single = true;
