@@ -8,7 +8,7 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
-#include "../src/meta.h"
+#include "../src/pagemap.h"
 #include "helpers.h"
 
 #define NR_PAGES	1000UL		/* no power of two */
@@ -65,8 +65,8 @@ static bool is_inside(const void *ptr, size_t size, const void *range)
 static void all_inside(struct kunit *test)
 {
 	void *range = make_range(test);
-	long held = quarry_pages_held();
 	struct quarry_heap *heap = make_heap(test, range);
+	long held = quarry_pages_held();
 	void *ptr[64];
 	unsigned int i;
 

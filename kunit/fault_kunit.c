@@ -11,7 +11,7 @@
 #include <linux/irq_work.h>
 #include <linux/string.h>
 #include "../src/fault.h"
-#include "../src/meta.h"
+#include "../src/pagemap.h"
 #include "helpers.h"
 
 #define NR_PIECES	512

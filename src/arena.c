@@ -51,11 +51,6 @@ static struct quarry_arena_priv *to_arena(struct quarry_arena *arena)
 
 /* === Chunks === */
 
-static unsigned long *chunk_owner(struct quarry_extent *ext, const struct quarry_chunk *chunk)
-{
-	return &ext->owner[quarry_extent_page_of(ext, chunk)];
-}
-
 static struct quarry_chunk *get_chunk(struct quarry_heap_priv *hp, unsigned long nr_pages,
 				      enum quarry_kind kind, gfp_t gfp)
 {
@@ -78,7 +73,7 @@ static void put_chunk(struct quarry_heap_priv *hp, struct quarry_chunk *chunk)
 	unsigned long nr_pages = chunk->nr_pages;
 
 	atomic_long_sub(nr_pages, &hp->arena_pages);
-	WRITE_ONCE(*chunk_owner(ext, chunk), nr_pages << 2 | QUARRY_OWNER_RUN);
+	quarry_run_mark(&hp->runs, chunk, nr_pages, ext->kind);
 	if (want_init_on_free())
 		memset(chunk, 0, nr_pages << PAGE_SHIFT);
 	QUARRY_WARN_ON(quarry_run_free(&hp->runs, ext, chunk));
@@ -86,8 +81,7 @@ static void put_chunk(struct quarry_heap_priv *hp, struct quarry_chunk *chunk)
 
 static void link_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
-	WRITE_ONCE(*chunk_owner(quarry_extent_find(chunk), chunk),
-		   (unsigned long)a | QUARRY_OWNER_CHUNK);
+	WRITE_ONCE(*quarry_owner_slot(chunk), (unsigned long)a | QUARRY_OWNER_CHUNK);
 	chunk->next = a->chunks;
 	a->chunks = chunk;
 	a->nr_chunks++;

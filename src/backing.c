@@ -37,6 +37,7 @@
 
 #include "backing.h"
 #include "internal.h"
+#include "pagemap.h"
 
 struct quarry_backing {
 	raw_spinlock_t lock;
@@ -171,13 +172,19 @@ struct quarry_backing *quarry_backing_create(const char *name, void *addr, u64 s
 	ret = make_buddy(backing);
 	if (ret)
 		goto err_counted;
+	/* All of the page map at once: extents need none of the kernel's pages later. */
+	ret = quarry_pagemap_cover(backing->pfn, backing->nr_pages, GFP_KERNEL);
+	if (ret)
+		goto err_buddy;
 	ret = freeze(backing);
 	if (ret) {
 		quarry_report("heap %.31s: a page of the backing is in use by others\n", name);
-		goto err_buddy;
+		goto err_map;
 	}
 	return backing;
 
+err_map:
+	quarry_pagemap_uncover(backing->pfn, backing->nr_pages);
 err_buddy:
 	quarry_buddy_destroy(backing->buddy);
 err_counted:
@@ -192,6 +199,7 @@ void quarry_backing_destroy(struct quarry_backing *backing)
 	if (!backing)
 		return;
 	unfreeze(backing, backing->nr_pages);
+	quarry_pagemap_uncover(backing->pfn, backing->nr_pages);
 	quarry_buddy_destroy(backing->buddy);
 	kvfree(backing->counted);
 	kfree(backing);

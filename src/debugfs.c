@@ -127,7 +127,7 @@ static void show_run_layers(struct quarry_runs *runs, struct layers_arg *arg)
 	char name[QUARRY_NAME_SIZE];
 
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
-		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++) {
+		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++) {
 			quarry_mags_get_stats(&runs->fronts[k][order].mags, &stats);
 			snprintf(name, sizeof(name), "%s-order-%u",
 				 k == QUARRY_KIND_DATA ? "datapages" : "pages", order);

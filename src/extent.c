@@ -9,25 +9,29 @@
  * each page holds a small index, never a pointer, because private is not
  * cleared when other owners free their pages:
  *
- *	address ─> struct page ─private─> index ─> table[index >> 9][index & 511]
- *	                                               │  NULL: not ours
+ *	address ─> page map ─> owner: slab, run, chunk; 0: not ours (pagemap.c)
+ *	               │ not 0
+ *	               v
+ *	           struct page ─private─> index ─> table[index >> 9][index & 511]
+ *	                                               │
  *	                                               v
- *	                                 extent: pfn inside?  owner[page] ─> slab, run, chunk
+ *	                                             extent: pfn inside?
  *
  * The table has two levels; leaves are added on demand and stay until the
  * module goes, entry 0 is never used (private of most foreign pages is 0).
  *
- * Going back whole: the entry is cleared, private too, each refcount checked, and
- * the block freed as the one block it came as.  The descriptors follow a grace
- * period later, because lookups (with preemption off) may still look at them;
- * they see pages without an owner.  A page that is not at 0 has a foreign user,
+ * Going back whole: the entry and the owners are cleared, private too, each refcount
+ * checked, and the block freed as the one block it came as.  The descriptors follow
+ * a grace period later, because lookups (with preemption off) may still look at
+ * them.  A page that is not at 0 has a foreign user,
  * one with hwpoison is broken: those are reported and kept out, the rest goes
  * back page by page.
  *
  * Going back in part: page owner and allocation tags of the kernel describe the
  * block as a whole, so it is split_page()d once, which raises all refcounts to 1
  * for a moment; from then on this extent goes back page by page.  Pages that are gone
- * are ABSENT in the owner array and in use for the buddy, for ever.
+ * have no owner in the page map (or another one, as a page of another extent), are
+ * marked as absent and in use for the buddy, for ever.
  *
  * Locking: extent_table_lock guards the growth of the table; indexes come from
  * an IDA.  Both are used only where the kernel's allocators may be called.
@@ -35,8 +39,8 @@
  * An extent of a caller's own backing differs in where its pages come from and go to:
  * they are frozen already, go back as one, and what is lost stays with the caller.
  *
- * Invariant: table[i] == ext  <=>  ext->index == i and all pages of ext have
- * private i and belong to us.
+ * Invariant: table[i] == ext  <=>  ext->index == i and all pages of ext that did not
+ * go back have private i, an owner and belong to us.
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -69,17 +73,18 @@ static size_t extent_struct_size(unsigned int order)
 	return offsetof(struct quarry_extent, buddy) + quarry_buddy_struct_size(order);
 }
 
+static size_t absent_size(unsigned long nr_pages)
+{
+	return BITS_TO_LONGS(nr_pages) * sizeof(long);
+}
+
+/* The struct, its buddy's bitmaps, its bitmap of absent pages. */
 static size_t extent_size(unsigned long nr_pages)
 {
 	unsigned int order = ilog2(nr_pages);
 
 	return ALIGN(extent_struct_size(order), sizeof(long)) +
-	       quarry_buddy_state_size(nr_pages, order);
-}
-
-static size_t owner_size(unsigned long nr_pages)
-{
-	return sizeof(unsigned long) * nr_pages;
+	       quarry_buddy_state_size(nr_pages, order) + absent_size(nr_pages);
 }
 
 /* Make sure that @index has a leaf. */
@@ -121,6 +126,7 @@ static void publish(struct quarry_extent *ext)
 		set_page_private(page + i, ext->index);
 	/* Pairs with READ_ONCE() in quarry_extent_find(). */
 	smp_store_release(table_slot(ext->index), ext);
+	quarry_pagemap_set(ext->pfn, ext->nr_pages, QUARRY_OWNER_NONE);
 }
 
 /* Where the bitmaps of the extent's buddy are: behind the struct. */
@@ -171,21 +177,20 @@ static void put_frozen(struct quarry_backing *backing, struct page *page, unsign
 	__free_pages(page, ilog2(nr_pages));
 }
 
-/* Descriptor and index, with nothing said about pages yet. */
-static struct quarry_extent *get_descriptors(struct quarry_meta *meta, unsigned long nr_pages,
-					     gfp_t gfp)
+/* Descriptor, index and leaves of the page map, with nothing said about pages yet. */
+static struct quarry_extent *get_descriptors(struct quarry_meta *meta, const struct page *page,
+					     unsigned long nr_pages, gfp_t gfp)
 {
 	struct quarry_extent *ext = quarry_meta_alloc(meta, extent_size(nr_pages), gfp);
 	int index;
 
 	if (!ext)
 		return NULL;
-	ext->owner = quarry_meta_alloc(meta, owner_size(nr_pages), gfp);
-	if (!ext->owner)
+	if (quarry_pagemap_cover(page_to_pfn(page), nr_pages, gfp))
 		goto err_ext;
 	index = ida_alloc_range(&extent_ida, 1, NR_LEAVES * LEAF_SIZE - 1, gfp);
 	if (index < 0)
-		goto err_owner;
+		goto err_map;
 	if (quarry_fault(QUARRY_FAULT_EXTENT, nr_pages << PAGE_SHIFT) || grow_table(index, gfp))
 		goto err_index;
 	ext->index = index;
@@ -193,8 +198,8 @@ static struct quarry_extent *get_descriptors(struct quarry_meta *meta, unsigned 
 
 err_index:
 	ida_free(&extent_ida, index);
-err_owner:
-	quarry_meta_free(meta, ext->owner, owner_size(nr_pages));
+err_map:
+	quarry_pagemap_uncover(page_to_pfn(page), nr_pages);
 err_ext:
 	quarry_meta_free(meta, ext, extent_size(nr_pages));
 	return NULL;
@@ -213,13 +218,13 @@ struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, enum quarry_
 	struct quarry_extent *ext;
 	struct page *page;
 
-	/* The index comes from the kernel in any case. */
+	/* Index and leaves come from the kernel in any case. */
 	if (!quarry_may_call_kernel())
 		return NULL;
 	page = get_frozen(source);
 	if (!page)
 		return NULL;
-	ext = get_descriptors(source->meta, nr_pages, gfp);
+	ext = get_descriptors(source->meta, page, nr_pages, gfp);
 	if (!ext) {
 		put_frozen(source->backing, page, nr_pages);
 		return NULL;
@@ -234,6 +239,7 @@ struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, enum quarry_
 	ext->node = page_to_nid(page);
 	ext->kind = kind;
 	INIT_LIST_HEAD(&ext->node_all);
+	ext->absent = (void *)ext + extent_size(nr_pages) - absent_size(nr_pages);
 	quarry_buddy_init_state(&ext->buddy, nr_pages, ext->order, buddy_state(ext, ext->order));
 	if (is_tracked(ext))
 		kmemleak_alloc(ext->base, nr_pages << PAGE_SHIFT, 0, gfp);
@@ -324,8 +330,10 @@ static unsigned int put_split(const struct quarry_extent *ext)
 	unsigned int i, lost = 0;
 
 	for (i = 0; i < ext->nr_pages; i++, page++) {
-		if (ext->owner[i] == QUARRY_OWNER_ABSENT)
+		if (test_bit(i, ext->absent))
 			continue;
+		/* Before anyone else can have it. */
+		quarry_pagemap_set(ext->pfn + i, 1, 0);
 		kmemleak_free(page_address(page));
 		lost += !put_page_singly(ext, page);
 	}
@@ -340,6 +348,7 @@ static unsigned int put_whole(const struct quarry_extent *ext)
 
 	if (is_tracked(ext))
 		kmemleak_free(ext->base);
+	quarry_pagemap_set(ext->pfn, ext->nr_pages, 0);
 	for (i = 0; i < ext->nr_pages; i++) {
 		if (ext->backing && !page_is_clean(ext, page + i)) {
 			report_lost(ext, page + i);
@@ -364,7 +373,6 @@ static void free_descriptors(struct rcu_head *rcu)
 	struct quarry_meta *meta = ext->meta;
 	unsigned int nr_pages = ext->nr_pages;
 
-	quarry_meta_free(meta, ext->owner, owner_size(nr_pages));
 	quarry_meta_free(meta, ext, extent_size(nr_pages));
 }
 
@@ -376,6 +384,7 @@ unsigned int quarry_extent_put(struct quarry_extent *ext)
 	if (!ext->backing)
 		quarry_pages_held_add(-(long)(ext->nr_pages - ext->nr_absent));
 	lost = put_pages(ext);
+	quarry_pagemap_uncover(ext->pfn, ext->nr_pages);
 	ida_free(&extent_ida, ext->index);
 	call_rcu(&ext->rcu, free_descriptors);
 	return lost;
@@ -391,8 +400,9 @@ unsigned int quarry_extent_put_block(struct quarry_extent *ext, unsigned long of
 	for (i = offset; i < end; i++) {
 		struct page *page = pfn_to_page(ext->pfn + i);
 
-		/* Before anyone else can write to private. */
-		WRITE_ONCE(ext->owner[i], QUARRY_OWNER_ABSENT);
+		/* Before anyone else can have it. */
+		set_bit(i, ext->absent);
+		quarry_pagemap_set(ext->pfn + i, 1, 0);
 		kmemleak_free(page_address(page));
 		lost += !put_page_singly(ext, page);
 	}
@@ -443,14 +453,24 @@ static bool range_is_used(unsigned long pfn, unsigned long nr_pages)
 
 /*
  * Frozen pages look like free ones to the kernel's isolation, which would try to
- * take them for ever.  So say no before it begins.
+ * take them for ever.  So say no before it begins.  Lookups that saw an owner
+ * while there was an extent have ended before the struct pages can go.
  */
 static int memory_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct memory_notify *range = data;
 
-	if (event == MEM_GOING_OFFLINE && range_is_used(range->start_pfn, range->nr_pages))
-		return notifier_from_errno(-EBUSY);
+	switch (event) {
+	case MEM_GOING_ONLINE:
+		if (quarry_pagemap_reach(range->start_pfn + range->nr_pages))
+			pr_warn("no memory for a longer page map: new memory is not used\n");
+		break;
+	case MEM_GOING_OFFLINE:
+		if (range_is_used(range->start_pfn, range->nr_pages))
+			return notifier_from_errno(-EBUSY);
+		synchronize_rcu();
+		break;
+	}
 	return NOTIFY_OK;
 }
 
@@ -458,7 +478,14 @@ static struct notifier_block memory_nb = { .notifier_call = memory_event };
 
 int quarry_extent_init(void)
 {
-	return register_memory_notifier(&memory_nb);
+	int ret = register_memory_notifier(&memory_nb);
+
+	if (ret)
+		return ret;
+	ret = quarry_pagemap_init();
+	if (ret)
+		unregister_memory_notifier(&memory_nb);
+	return ret;
 }
 
 void quarry_extent_exit(void)
@@ -469,4 +496,5 @@ void quarry_extent_exit(void)
 	for (i = 0; i < NR_LEAVES; i++)
 		kfree(quarry_extent_table[i]);
 	ida_destroy(&extent_ida);
+	quarry_pagemap_exit();
 }

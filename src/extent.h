@@ -17,21 +17,12 @@
 #include <quarry/heap.h>
 
 #include "meta.h"
+#include "pagemap.h"
 
 struct quarry_backing;
 struct quarry_pages;
 
 #define QUARRY_EXTENT_MAX_ORDER	(ilog2(QUARRY_EXTENT_MAX_SIZE) - PAGE_SHIFT)
-
-/*
- * Entry of an extent's page array: what a page belongs to.  The low bits tell
- * the kind; 0 means free, or not the first page of a run.
- */
-#define QUARRY_OWNER_SLAB	1UL	/* | struct quarry_slab *, on every page */
-#define QUARRY_OWNER_RUN	2UL	/* | nr_pages << 2, on the first page */
-#define QUARRY_OWNER_CHUNK	3UL	/* | struct quarry_arena *, on the first page */
-#define QUARRY_OWNER_MASK	3UL
-#define QUARRY_OWNER_ABSENT	4UL	/* all of the entry: the page went back to the kernel */
 
 struct quarry_extent {
 	struct quarry_pages *pages;	/* the page heap it belongs to; constant */
@@ -45,11 +36,6 @@ struct quarry_extent {
 	int node;
 	bool single;			/* for one allocation that no usual extent can hold */
 	enum quarry_kind kind;		/* under pages->lock; constant while a page is in use */
-	/*
-	 * nr_pages entries.  An entry belongs to whoever holds the page; readers
-	 * that look from outside use READ_ONCE() and may see a stale value.
-	 */
-	unsigned long *owner;
 	union {				/* under pages->lock */
 		struct rb_node bucket;	/* by largest free order and fullness */
 		struct list_head spare;	/* a single one: when free */
@@ -57,6 +43,7 @@ struct quarry_extent {
 	struct list_head node_all;	/* under pages->lock: all of the page heap */
 	bool linked;			/* under pages->lock: the bucket, or spare */
 	unsigned int nr_absent;		/* under pages->lock: pages given back early */
+	unsigned long *absent;		/* bit per page: they may be another extent's by now */
 	bool split;			/* under the heap's reclaim mutex: see extent.c */
 	struct rcu_head rcu;
 	unsigned char bucket_order;	/* under pages->lock */
@@ -70,24 +57,22 @@ extern unsigned int quarry_extent_table_size;
 #define QUARRY_EXTENT_LEAF_SHIFT	9
 
 /*
- * The extent that contains @addr, or NULL; takes any address.  The page's
- * private word is only a hint: it survives in freed pages and may be someone
- * else's, so it is bounds checked and then confirmed by the extent.
+ * The extent that contains @addr, or NULL; takes any address.  A page that has an
+ * owner is ours, so it has a struct page and private is the index of its extent.
+ * It may stop to be ours meanwhile, so what was found there is bounds checked and
+ * then confirmed by the extent.
  *
  * The caller has preemption off, or holds the memory at @addr: an extent goes
  * away a grace period after it left the table.
  */
 static __always_inline struct quarry_extent *quarry_extent_find(const void *addr)
 {
-	unsigned long a = (unsigned long)addr, index, pfn;
+	unsigned long index, pfn;
 	struct quarry_extent *ext;
 
-	/* The direct map, which may have holes: pfn_valid() knows them. */
-	if (unlikely(a - PAGE_OFFSET >= (unsigned long)high_memory - PAGE_OFFSET))
+	if (unlikely(!quarry_owner(addr)))
 		return NULL;
-	pfn = PHYS_PFN(__pa(a));
-	if (unlikely(!pfn_valid(pfn)))
-		return NULL;
+	pfn = ((unsigned long)addr - PAGE_OFFSET) >> PAGE_SHIFT;
 	index = page_private(pfn_to_page(pfn));
 	/* Pairs with smp_store_release() in publish(): leaves come first. */
 	if (unlikely(index >= smp_load_acquire(&quarry_extent_table_size)))
@@ -97,8 +82,7 @@ static __always_inline struct quarry_extent *quarry_extent_find(const void *addr
 					   [index & (BIT(QUARRY_EXTENT_LEAF_SHIFT) - 1)]);
 	if (unlikely(!ext || pfn - ext->pfn >= ext->nr_pages))
 		return NULL;
-	/* private of a page that went back may be anything, even what it was. */
-	if (unlikely(READ_ONCE(ext->owner[pfn - ext->pfn]) == QUARRY_OWNER_ABSENT))
+	if (unlikely(test_bit(pfn - ext->pfn, ext->absent)))
 		return NULL;
 	return ext;
 }

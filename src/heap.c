@@ -124,7 +124,7 @@ static void walk_run_fronts(struct quarry_heap_priv *hp, void (*fn)(struct quarr
 	unsigned int k, order;
 
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
+		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++)
 			fn(&hp->runs.fronts[k][order].mags);
 }
 
@@ -230,7 +230,7 @@ static void drain_heap_of_dead(struct quarry_heap_priv *hp, unsigned int cpu)
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, drain_cache_of_dead, &cpu);
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
+		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++)
 			quarry_mags_drain_dead(&hp->runs.fronts[k][order].mags, cpu);
 	mutex_unlock(&hp->mutex);
 }
@@ -430,7 +430,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 	quarry_failure_init(&hp->failure);
 	quarry_refill_init(&hp->refill, &hp->pages);
 	hp->relieved = jiffies - HZ;
-	quarry_runs_init(&hp->runs, &hp->pages);
+	quarry_runs_init(&hp->runs, &hp->pages, &hp->heap);
 	mutex_init(&hp->mutex);
 	INIT_LIST_HEAD(&hp->caches);
 	raw_spin_lock_init(&hp->arenas_lock);

@@ -5,6 +5,7 @@
  * Lock order (outer first; no one takes an earlier lock under a later one):
  *
  *	0. knobs_mutex		fault injection, outside cpu_hotplug_lock (fault.c)
+ *	   reach_mutex		length of the page map, by itself (pagemap.c)
  *	1. heaps_mutex		list of heaps (heap.c)
  *	   pressure->mutex	reclaimers of one heap, while they run (pressure.c)
  *	   failure->mutex	the report of a failure (failure.c)
@@ -19,6 +20,7 @@
  *	6. meta->lock		free descriptors of one heap (meta.c)
  *	7. extent_table_lock	indexes of extents (extent.c)
  *	   backing->lock	pages of a caller's own (backing.c)
+ *	   pagemap_lock		leaves of the page map (pagemap.c)
  *	   heap->arenas_lock	list of arenas (arena.c)
  *
  * 3 to 7 are raw spinlocks taken with interrupts off, each for a bounded

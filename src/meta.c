@@ -18,7 +18,6 @@
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
-#include <linux/atomic.h>
 #include <linux/kmemleak.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -28,19 +27,7 @@
 #include "fault.h"
 #include "internal.h"
 #include "meta.h"
-
-static atomic_long_t nr_pages_held;
-
-void quarry_pages_held_add(long nr_pages)
-{
-	atomic_long_add(nr_pages, &nr_pages_held);
-}
-
-long quarry_pages_held(void)
-{
-	return atomic_long_read(&nr_pages_held);
-}
-EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pages_held);
+#include "pagemap.h"
 
 void quarry_meta_init(struct quarry_meta *meta, int node, struct quarry_backing *backing)
 {

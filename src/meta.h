@@ -25,10 +25,6 @@ struct quarry_meta {
 	struct quarry_backing *backing;		/* constant: instead of the kernel, or NULL */
 };
 
-/* Pages that this module took from the kernel and did not give back yet. */
-void quarry_pages_held_add(long nr_pages);
-long quarry_pages_held(void);
-
 /* @backing: where pages come from, NULL for the kernel. */
 void quarry_meta_init(struct quarry_meta *meta, int node, struct quarry_backing *backing);
 /* All objects must have been freed; reports if not.  Gives every page back. */

@@ -4,9 +4,9 @@
  *
  * Blocks of 2^0 to 2^3 pages go through a magazine front each, for either kind
  * of memory; other counts go straight to the page heap and cost exactly their
- * pages.  The owner entry of the first page says how long a run is, so that a
- * free needs no size; it stays while the run waits in a magazine, nothing is
- * written on that path.
+ * pages.  The owner of the first page is the front, or says how long a run is, so
+ * that a free needs no size; it stays while the run waits in a magazine, nothing
+ * is written on that path.
  *
  * Locking: that of the layers below.  An entry is cleared by cmpxchg(),
  * so that of two CPUs that free the same run one is refused.
@@ -21,23 +21,26 @@ static struct quarry_run_front *to_front(struct quarry_mags *mags)
 	return container_of(mags, struct quarry_run_front, mags);
 }
 
-static unsigned long *owner_of(const struct quarry_extent *ext, const void *addr)
+static unsigned long front_owner(const struct quarry_run_front *rf)
 {
-	return &ext->owner[quarry_extent_page_of(ext, addr)];
+	return (unsigned long)rf->front | QUARRY_OWNER_FRONT;
+}
+
+static unsigned long direct_owner(unsigned long nr_pages)
+{
+	return nr_pages << QUARRY_OWNER_SHIFT | QUARRY_OWNER_RUN;
 }
 
 /* @addr has just been allocated, its extent cannot go away. */
-static void mark_run(void *addr, unsigned long nr_pages)
+static void mark_run(void *addr, unsigned long owner)
 {
-	WRITE_ONCE(*owner_of(quarry_extent_find(addr), addr), nr_pages << 2 | QUARRY_OWNER_RUN);
+	WRITE_ONCE(*quarry_owner_slot(addr), owner);
 }
 
-/* False if the run was freed already. */
-static bool unmark_run(struct quarry_extent *ext, void *addr, unsigned long nr_pages)
+/* False if the run was freed already.  Preemption is off, @addr was in an extent. */
+static bool unmark_run(void *addr, unsigned long owner)
 {
-	unsigned long owner = nr_pages << 2 | QUARRY_OWNER_RUN;
-
-	return cmpxchg(owner_of(ext, addr), owner, 0) == owner;
+	return cmpxchg(quarry_owner_slot(addr), owner, QUARRY_OWNER_NONE) == owner;
 }
 
 static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int nr, gfp_t gfp,
@@ -57,7 +60,7 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 		got = 1 + quarry_pages_alloc_batch(rf->pages, &want, objs + 1, nr - 1, layer);
 	}
 	for (i = 0; i < got; i++)
-		mark_run(objs[i], 1UL << rf->order);
+		mark_run(objs[i], front_owner(rf));
 	return got;
 }
 
@@ -71,7 +74,7 @@ static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 		/* The extent of a page that was freed twice may be gone any time. */
 		preempt_disable();
 		ext = quarry_extent_find(objs[i]);
-		if (!ext || !unmark_run(ext, objs[i], 1UL << rf->order)) {
+		if (!ext || !unmark_run(objs[i], front_owner(rf))) {
 			quarry_report("double free of %u pages at %p\n", 1U << rf->order, objs[i]);
 			atomic_long_dec(&mags->nr_free_below);
 		} else {
@@ -87,19 +90,22 @@ static const struct quarry_mags_ops run_ops = {
 	.node_of = quarry_extent_node_of,
 };
 
-void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages)
+void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
+		      struct quarry_heap *heap)
 {
 	unsigned int k, order;
 
 	runs->pages = pages;
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
-		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++) {
+		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++) {
 			struct quarry_run_front *rf = &runs->fronts[k][order];
 
+			rf->front = &heap->pages[k][order];
+			rf->front->run = rf;
 			rf->pages = pages;
 			rf->kind = k;
 			rf->order = order;
-			quarry_mags_init(&rf->mags, &rf->front, &run_ops, &pages->meta,
+			quarry_mags_init(&rf->mags, &rf->front->front, &run_ops, &pages->meta,
 					 PAGE_SIZE << order);
 		}
 	}
@@ -110,16 +116,24 @@ void quarry_runs_fini(struct quarry_runs *runs)
 	unsigned int k, order;
 
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
+		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++)
 			quarry_mags_fini(&runs->fronts[k][order].mags);
 }
 
 static struct quarry_run_front *front_for(struct quarry_runs *runs, unsigned long nr_pages,
 					  enum quarry_kind kind)
 {
-	if (!is_power_of_2(nr_pages) || nr_pages >= 1UL << QUARRY_RUN_NR_FRONTS)
+	if (!is_power_of_2(nr_pages) || nr_pages >= 1UL << QUARRY_NR_PAGE_FRONTS)
 		return NULL;
 	return &runs->fronts[kind][__ffs(nr_pages)];
+}
+
+void quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
+		     enum quarry_kind kind)
+{
+	struct quarry_run_front *rf = front_for(runs, nr_pages, kind);
+
+	mark_run(addr, rf ? front_owner(rf) : direct_owner(nr_pages));
 }
 
 static void *alloc_direct(struct quarry_runs *runs, const struct quarry_pages_want *want)
@@ -129,7 +143,7 @@ static void *alloc_direct(struct quarry_runs *runs, const struct quarry_pages_wa
 
 	if (!addr)
 		return NULL;
-	mark_run(addr, want->nr_pages);
+	mark_run(addr, direct_owner(want->nr_pages));
 	atomic_long_add(want->nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct[layer]);
 	return addr;
@@ -143,7 +157,7 @@ static void *alloc_past(struct quarry_run_front *rf, const struct quarry_pages_w
 
 	if (!addr)
 		return NULL;
-	mark_run(addr, want->nr_pages);
+	mark_run(addr, front_owner(rf));
 	atomic_long_inc(&rf->mags.nr_ended[layer]);
 	return addr;
 }
@@ -157,24 +171,22 @@ void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want 
 		return alloc_direct(runs, want);
 	if (want->node != NUMA_NO_NODE || want->gfp & __GFP_THISNODE || want->order > rf->order)
 		return alloc_past(rf, want);
-	addr = quarry_front_pop(&rf->front);
+	addr = quarry_front_pop(&rf->front->front);
 	return likely(addr) ? addr : quarry_mags_alloc(&rf->mags, want->gfp);
 }
 
 int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr)
 {
-	unsigned long nr_pages = PAGE_ALIGNED(addr) ? quarry_run_nr_pages(ext, addr) : 0;
-	struct quarry_run_front *rf;
+	unsigned long owner = PAGE_ALIGNED(addr) ? quarry_owner(addr) : 0;
+	struct quarry_page_front *front = quarry_owner_to_front(owner);
+	unsigned long nr_pages = quarry_run_nr_pages(owner);
 
-	if (!nr_pages)
-		return -EINVAL;
-	rf = front_for(runs, nr_pages, ext->kind);
-	if (rf) {
-		if (!quarry_front_push(&rf->front, addr))
-			quarry_mags_free(&rf->mags, addr);
+	if (front) {
+		if (!quarry_front_push(&front->front, addr))
+			quarry_mags_free(&front->run->mags, addr);
 		return 0;
 	}
-	if (!unmark_run(ext, addr, nr_pages))
+	if (!nr_pages || !unmark_run(addr, owner))
 		return -EINVAL;
 	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct_frees);
@@ -188,7 +200,7 @@ unsigned long quarry_runs_nr_live(struct quarry_runs *runs)
 	unsigned int k, order;
 
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
-		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++) {
+		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++) {
 			quarry_mags_get_stats(&runs->fronts[k][order].mags, &stats);
 			nr += quarry_mags_nr_live(&stats) << order;
 		}
@@ -202,7 +214,7 @@ unsigned long quarry_runs_nr_cached(struct quarry_runs *runs)
 	unsigned int k, order;
 
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (order = 0; order < QUARRY_RUN_NR_FRONTS; order++)
+		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++)
 			nr += quarry_mags_nr_cached(&runs->fronts[k][order].mags) << order;
 	return nr;
 }

@@ -10,24 +10,23 @@
 #include "magazine.h"
 #include "pages.h"
 
-/* Orders served by magazines. */
-#define QUARRY_RUN_NR_FRONTS	4
-
 struct quarry_runs {
 	struct quarry_pages *pages;
 	struct quarry_run_front {
-		struct quarry_front front;
+		struct quarry_page_front *front;	/* constant, as the next four */
 		struct quarry_mags mags;
 		struct quarry_pages *pages;
 		enum quarry_kind kind;
 		unsigned int order;
-	} fronts[QUARRY_NR_KINDS][QUARRY_RUN_NR_FRONTS];
+	} fronts[QUARRY_NR_KINDS][QUARRY_NR_PAGE_FRONTS];
 	atomic_long_t nr_direct_pages;		/* in runs handed out without a front */
 	atomic_long_t nr_direct[QUARRY_NR_LOW_LAYERS];	/* such allocations, by layer */
 	atomic_long_t nr_direct_frees;
 };
 
-void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages);
+/* @heap: where the inline path finds the fronts. */
+void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
+		      struct quarry_heap *heap);
 void quarry_runs_fini(struct quarry_runs *runs);
 
 /*
@@ -41,12 +40,24 @@ void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want 
  */
 int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr);
 
-/* Pages of the run whose first page is @addr, or 0. */
-static inline unsigned long quarry_run_nr_pages(const struct quarry_extent *ext, const void *addr)
-{
-	unsigned long owner = READ_ONCE(ext->owner[quarry_extent_page_of(ext, addr)]);
+/* Make @nr_pages pages at @addr, which the caller holds, a run as it was allocated. */
+void quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
+		     enum quarry_kind kind);
 
-	return (owner & QUARRY_OWNER_MASK) == QUARRY_OWNER_RUN ? owner >> 2 : 0;
+/* The front of an owner, or NULL if it is something else. */
+static inline struct quarry_page_front *quarry_owner_to_front(unsigned long owner)
+{
+	unsigned long front = owner - QUARRY_OWNER_FRONT;
+
+	return front & QUARRY_OWNER_MASK ? NULL : (struct quarry_page_front *)front;
+}
+
+/* Pages of the run with this owner, or 0. */
+static inline unsigned long quarry_run_nr_pages(unsigned long owner)
+{
+	if (quarry_owner_to_front(owner))
+		return 1UL << quarry_owner_to_front(owner)->run->order;
+	return (owner & QUARRY_OWNER_MASK) == QUARRY_OWNER_RUN ? owner >> QUARRY_OWNER_SHIFT : 0;
 }
 
 /* Pages in the hands of users; pages cached in magazines. */

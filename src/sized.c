@@ -6,9 +6,9 @@
  *	size 1 .. 32767 bytes    the cache of its class
  *	up to 4 MiB              whole pages, to the page; more only of a caller's backing
  *
- *	address ─> extent ─> owner[page] ─> slab: its cache's magazine
- *	                                 ─> run:  its front's magazine or page heap
- *	                                 ─> chunk of an arena: refused
+ *	address ─> page map ─> slab: its cache's magazine
+ *	                    ─> run:  its front's magazine, or the page heap
+ *	                    ─> chunk of an arena: refused
  *
  * Locking: none of its own.  Lookups run with preemption off, so that a pointer
  * that is not what the caller thinks cannot make us follow freed descriptors.
@@ -92,14 +92,13 @@ void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum q
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_slow);
 
-void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pages,
-				   unsigned int order, gfp_t gfp, int node, enum quarry_kind kind,
-				   const struct quarry_site *site)
+static void *alloc_pages_on(struct quarry_heap *heap, unsigned long nr_pages, unsigned int order,
+			    gfp_t gfp, int node, enum quarry_kind kind,
+			    const struct quarry_site *site)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
 	struct quarry_pages_want want;
 
-	might_alloc(gfp);
 	if (!nr_pages || refuse(gfp, node))
 		return NULL;
 	/* As below: what is not possible at all is refused before any rounding. */
@@ -113,26 +112,33 @@ void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pa
 	want.node = node;
 	return alloc_run(hp, &want, site);
 }
+
+void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pages,
+				   unsigned int order, gfp_t gfp, int node, enum quarry_kind kind,
+				   const struct quarry_site *site)
+{
+	might_alloc(gfp);
+	return alloc_pages_on(heap, nr_pages, order, gfp, node, kind, site);
+}
 EXPORT_SYMBOL_GPL(quarry_alloc_pages_node_site);
 
-void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
+void *quarry_alloc_pages_slow(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
 			      enum quarry_kind kind, const struct quarry_site *site)
 {
-	return quarry_alloc_pages_node_site(heap, nr_pages, 0, gfp, NUMA_NO_NODE, kind, site);
+	return alloc_pages_on(heap, nr_pages, 0, gfp, NUMA_NO_NODE, kind, site);
 }
-EXPORT_SYMBOL_GPL(quarry_alloc_pages_site);
+EXPORT_SYMBOL_GPL(quarry_alloc_pages_slow);
 
 /* === Freeing === */
 
-static const char *what_is(const struct quarry_extent *ext, const void *ptr)
+static const char *what_is(unsigned long owner)
 {
-	unsigned long owner = READ_ONCE(ext->owner[quarry_extent_page_of(ext, ptr)]);
-
 	switch (owner & QUARRY_OWNER_MASK) {
 	case QUARRY_OWNER_SLAB:
 		return "not the start of an object";
 	case QUARRY_OWNER_CHUNK:
 		return "in an arena";
+	case QUARRY_OWNER_FRONT:
 	case QUARRY_OWNER_RUN:
 		return "inside a run of pages";
 	default:
@@ -141,26 +147,28 @@ static const char *what_is(const struct quarry_extent *ext, const void *ptr)
 }
 
 /* Preemption is off: @ext stays. */
-static void report_bad_free(const void *ptr, const struct quarry_extent *ext, unsigned long caller)
+static void report_bad_free(const void *ptr, unsigned long owner, unsigned long caller)
 {
+	struct quarry_extent *ext = quarry_extent_find(ptr);
+
 	if (!ext)
 		quarry_report("%pS frees %p, which is not ours\n", (void *)caller, ptr);
 	else
 		quarry_report("%pS frees %p of heap %s, which is %s\n", (void *)caller, ptr,
-			      quarry_heap_of_extent(ext)->name, what_is(ext, ptr));
+			      quarry_heap_of_extent(ext)->name, what_is(owner));
 }
 
-/* A run of pages, or not what the caller thinks. */
-static void free_other(const void *ptr, unsigned long caller)
+/* Of no front, or not what the caller thinks, or to be wiped. */
+static void free_run(const void *ptr, unsigned long caller)
 {
 	struct quarry_extent *ext;
-	unsigned long nr_pages;
+	unsigned long owner, nr_pages;
 
 	preempt_disable();
-	ext = quarry_extent_find(ptr);
-	nr_pages = ext && PAGE_ALIGNED(ptr) ? quarry_run_nr_pages(ext, ptr) : 0;
+	owner = quarry_owner(ptr);
+	nr_pages = PAGE_ALIGNED(ptr) ? quarry_run_nr_pages(owner) : 0;
 	if (!nr_pages)
-		report_bad_free(ptr, ext, caller);
+		report_bad_free(ptr, owner, caller);
 	preempt_enable();
 	if (!nr_pages)
 		return;
@@ -176,43 +184,76 @@ static void free_other(const void *ptr, unsigned long caller)
 	preempt_enable();
 }
 
-static __always_inline void free_at(const void *ptr, unsigned long caller)
+/* What the fast paths leave over; they have changed nothing. */
+static noinline void free_slow(const void *ptr, unsigned long caller)
 {
-	struct quarry_cache *cache;
+	struct quarry_cache *cache = NULL;
 	struct quarry_slab *slab;
-	bool done;
 
-	if (unlikely(ZERO_OR_NULL_PTR(ptr)))
+	if (ZERO_OR_NULL_PTR(ptr))
 		return;
 	preempt_disable();
 	slab = quarry_slab_find(ptr);
-	if (unlikely(!slab || quarry_slab_index(slab, &slab->cache->layout, ptr) < 0)) {
-		preempt_enable();
-		free_other(ptr, caller);
-		return;
-	}
-	cache = &slab->cache->cache;
-	if (unlikely(want_init_on_free())) {
-		/* Wiping may take a while; a live object keeps its cache. */
-		preempt_enable();
-		quarry_cache_free(cache, (void *)ptr);
-		return;
-	}
-	done = quarry_front_push(&cache->front, (void *)ptr);
+	if (slab && quarry_slab_starts(slab, ptr))
+		cache = &slab->cache->cache;
 	preempt_enable();
-	if (unlikely(!done))
-		quarry_cache_free_slow(cache, (void *)ptr);
+	/* Wiping may take a while; a live object keeps its cache. */
+	if (cache)
+		quarry_cache_free(cache, (void *)ptr);
+	else
+		free_run(ptr, caller);
+}
+
+/*
+ * One lookup, one push into this CPU's magazine, preemption off from the one to the
+ * other, so that whatever @ptr is, nothing is followed that has been freed.
+ */
+static __always_inline bool free_to_slab(unsigned long owner, const void *ptr)
+{
+	struct quarry_slab *slab = (void *)(owner - QUARRY_OWNER_SLAB);
+
+	return likely(!((unsigned long)slab & QUARRY_OWNER_MASK)) &&
+	       likely(quarry_slab_starts(slab, ptr)) &&
+	       likely(__quarry_front_push(&slab->cache->cache.front, (void *)ptr));
+}
+
+static __always_inline bool free_to_front(unsigned long owner, const void *ptr)
+{
+	struct quarry_page_front *front = (void *)(owner - QUARRY_OWNER_FRONT);
+
+	return likely(!((unsigned long)front & QUARRY_OWNER_MASK)) &&
+	       likely(PAGE_ALIGNED(ptr)) &&
+	       likely(__quarry_front_push(&front->front, (void *)ptr));
 }
 
 void quarry_free(const void *ptr)
 {
-	free_at(ptr, _RET_IP_);
+	unsigned long owner;
+
+	preempt_disable();
+	owner = quarry_owner(ptr);
+	if (likely(!want_init_on_free()) &&
+	    (free_to_slab(owner, ptr) || free_to_front(owner, ptr))) {
+		preempt_enable();
+		return;
+	}
+	preempt_enable();
+	free_slow(ptr, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_free);
 
 void quarry_free_pages(const void *addr)
 {
-	free_at(addr, _RET_IP_);
+	unsigned long owner;
+
+	preempt_disable();
+	owner = quarry_owner(addr);
+	if (likely(!want_init_on_free()) && free_to_front(owner, addr)) {
+		preempt_enable();
+		return;
+	}
+	preempt_enable();
+	free_slow(addr, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_free_pages);
 
@@ -220,18 +261,18 @@ EXPORT_SYMBOL_GPL(quarry_free_pages);
 
 size_t quarry_usable_size(const void *ptr)
 {
-	struct quarry_extent *ext;
 	struct quarry_slab *slab;
+	unsigned long owner;
 	size_t size = 0;
 
 	preempt_disable();
-	ext = quarry_extent_find(ptr);
-	slab = quarry_slab_find(ptr);
+	owner = quarry_owner(ptr);
+	slab = quarry_owner_to_slab(owner);
 	if (slab) {
-		if (quarry_slab_index(slab, &slab->cache->layout, ptr) >= 0)
+		if (quarry_slab_starts(slab, ptr))
 			size = slab->cache->size;
-	} else if (ext && PAGE_ALIGNED(ptr)) {
-		size = quarry_run_nr_pages(ext, ptr) << PAGE_SHIFT;
+	} else if (PAGE_ALIGNED(ptr)) {
+		size = quarry_run_nr_pages(owner) << PAGE_SHIFT;
 	}
 	preempt_enable();
 	return size;

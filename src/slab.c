@@ -24,6 +24,7 @@
 #include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
@@ -69,6 +70,7 @@ void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, siz
 	layout->order = choose_order(layout->stride);
 	layout->max_objs = (PAGE_SIZE << layout->order) / layout->stride;
 	layout->reciprocal = reciprocal_value(layout->stride);
+	layout->fraction_less_1 = div_u64(U64_MAX, layout->stride);
 }
 
 size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout)
@@ -84,6 +86,9 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 	slab->base = base;
 	slab->order = order;
 	slab->nr_objs = (PAGE_SIZE << order) / layout->stride;
+	slab->objs_size = slab->nr_objs * layout->stride;
+	slab->fraction_less_1 = layout->fraction_less_1;
+	slab->fraction = layout->fraction_less_1 + 1;
 	slab->nr_free = slab->nr_objs;
 	INIT_LIST_HEAD(&slab->node);
 	bitmap_set(slab->free, 0, slab->nr_objs);
@@ -119,12 +124,8 @@ bool quarry_slab_give(struct quarry_slab *slab, unsigned int index)
 
 static void set_owner(struct quarry_slab *slab, unsigned long owner)
 {
-	unsigned long *entry = slab->extent->owner +
-			       quarry_extent_page_of(slab->extent, slab->base);
-	unsigned int i;
-
-	for (i = 0; i < 1U << slab->order; i++)
-		WRITE_ONCE(entry[i], owner);
+	quarry_pagemap_set(slab->extent->pfn + quarry_extent_page_of(slab->extent, slab->base),
+			   1UL << slab->order, owner);
 }
 
 void quarry_slab_claim(struct quarry_slab *slab)
@@ -134,7 +135,7 @@ void quarry_slab_claim(struct quarry_slab *slab)
 
 void quarry_slab_unclaim(struct quarry_slab *slab)
 {
-	set_owner(slab, 0);
+	set_owner(slab, QUARRY_OWNER_NONE);
 }
 
 int quarry_slab_verify(const struct quarry_slab *slab, const struct quarry_slab_layout *layout)

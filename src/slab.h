@@ -24,12 +24,16 @@ struct quarry_slab_layout {
 	unsigned int min_order;		/* when memory is short: one object fits */
 	unsigned int max_objs;		/* per slab of @order */
 	struct reciprocal_value reciprocal;	/* of @stride */
+	u64 fraction_less_1;		/* 2^64 / @stride, rounded up, is the fraction */
 };
 
 struct quarry_slab {
-	struct quarry_slab_cache *cache;	/* constant, as the next four */
+	struct quarry_slab_cache *cache;	/* constant, as the next seven */
 	struct quarry_extent *extent;
 	void *base;
+	u64 fraction;				/* see quarry_slab_starts() */
+	u64 fraction_less_1;
+	unsigned int objs_size;			/* bytes in objects, without the tail */
 	unsigned int order;
 	unsigned int nr_objs;
 	/* under cache->lock */
@@ -55,6 +59,20 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab_layout *layout,
 			      void **objs, unsigned int nr);
 
+/*
+ * Does an object start exactly at @obj, which is in the slab?  A multiple of the
+ * stride times the fraction wraps to less than the fraction, as there was less than
+ * that to round up; anything between two multiples does not (Lemire, Kaser, Kurz,
+ * "Faster remainder by direct computation", 2019).  For a stride of 1 the fraction
+ * itself wraps to 0, and all offsets pass.
+ */
+static __always_inline bool quarry_slab_starts(const struct quarry_slab *slab, const void *obj)
+{
+	u32 offset = obj - slab->base;
+
+	return offset < slab->objs_size && offset * slab->fraction <= slab->fraction_less_1;
+}
+
 /* Index of the object that starts exactly at @obj, which is in the slab, or -EINVAL. */
 static inline int quarry_slab_index(const struct quarry_slab *slab,
 				    const struct quarry_slab_layout *layout, const void *obj)
@@ -72,25 +90,25 @@ bool quarry_slab_give(struct quarry_slab *slab, unsigned int index);
 
 int quarry_slab_verify(const struct quarry_slab *slab, const struct quarry_slab_layout *layout);
 
-/* Mark or clear all pages of a slab in its extent's owner array. */
+/* Mark or clear all pages of a slab in its page map entries. */
 void quarry_slab_claim(struct quarry_slab *slab);
 void quarry_slab_unclaim(struct quarry_slab *slab);
 
+/* The slab of an owner, or NULL if it is something else. */
+static inline struct quarry_slab *quarry_owner_to_slab(unsigned long owner)
+{
+	unsigned long slab = owner - QUARRY_OWNER_SLAB;
+
+	return slab & QUARRY_OWNER_MASK ? NULL : (struct quarry_slab *)slab;
+}
+
 /*
  * The slab that the page of @addr belongs to, or NULL.  Context as for
- * quarry_extent_find().
+ * quarry_owner().
  */
 static __always_inline struct quarry_slab *quarry_slab_find(const void *addr)
 {
-	struct quarry_extent *ext = quarry_extent_find(addr);
-	unsigned long owner;
-
-	if (unlikely(!ext))
-		return NULL;
-	owner = READ_ONCE(ext->owner[quarry_extent_page_of(ext, addr)]);
-	if (unlikely((owner & QUARRY_OWNER_MASK) != QUARRY_OWNER_SLAB))
-		return NULL;
-	return (struct quarry_slab *)(owner & ~QUARRY_OWNER_MASK);
+	return quarry_owner_to_slab(quarry_owner(addr));
 }
 
 #endif /* _QUARRY_SLAB_H */

@@ -7,6 +7,7 @@
 
 #include <linux/bitops.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/numa.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -27,6 +28,15 @@ enum quarry_kind {
 	QUARRY_NR_KINDS,
 };
 
+/* Blocks of 2^0 to 2^3 pages have magazines. */
+#define QUARRY_NR_PAGE_FRONTS	4
+
+/* private: the front of one order and what stands behind it */
+struct quarry_page_front {
+	struct quarry_front front;
+	struct quarry_run_front *run;
+};
+
 /* Largest single allocation but on a caller's own backing: one extent. */
 #define QUARRY_EXTENT_MAX_SIZE	(4UL << 20)
 
@@ -38,6 +48,7 @@ enum quarry_kind {
 struct quarry_heap {
 	/* private: never NULL: classes not yet used share one cold cache */
 	struct quarry_cache *classes[QUARRY_NR_KINDS][QUARRY_NR_CLASSES];
+	struct quarry_page_front pages[QUARRY_NR_KINDS][QUARRY_NR_PAGE_FRONTS];
 };
 
 /**
@@ -59,7 +70,8 @@ struct quarry_heap {
  *
  * With a backing metadata pages come from it, too, and an allocation may be as long as the
  * backing.  What the kernel is still asked for are the structs and per-CPU areas of
- * caches on first use.
+ * caches on first use, and for each extent its index and what is missing of the page map:
+ * 8 bytes per page.
  */
 struct quarry_heap_params {
 	const char *name;
@@ -493,7 +505,7 @@ char *quarry_strdup_site(struct quarry_heap *heap, const char *str, gfp_t gfp,
 #define quarry_strdup(heap, str, gfp) quarry_strdup_site(heap, str, gfp, QUARRY_SITE())
 
 /**
- * quarry_alloc_pages_site() - take whole pages; use quarry_alloc_pages()
+ * quarry_alloc_pages_slow() - what the inline path of quarry_alloc_pages() leaves over
  * @heap: heap to take them from
  * @nr_pages: number of pages, 1 to %QUARRY_EXTENT_MAX_SIZE / %PAGE_SIZE
  * @gfp: allocation flags
@@ -503,13 +515,43 @@ char *quarry_strdup_site(struct quarry_heap *heap, const char *str, gfp_t gfp,
  * Context: As quarry_alloc().
  * Return: address of the first page or NULL.
  */
-void *quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
+void *quarry_alloc_pages_slow(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
 			      enum quarry_kind kind, const struct quarry_site *site);
 
 /* More than there can be, which is refused, for an order that cannot be. */
 static __always_inline unsigned long quarry_order_pages(unsigned int order)
 {
 	return order < BITS_PER_LONG ? 1UL << order : ULONG_MAX;
+}
+
+/* From this CPU's magazine of that order, else as quarry_alloc_pages_slow(). */
+static __always_inline void *
+quarry_alloc_order_site(struct quarry_heap *heap, unsigned int order, gfp_t gfp,
+			enum quarry_kind kind, const struct quarry_site *site)
+{
+	void *addr;
+
+	might_alloc(gfp);
+	if (likely(order < QUARRY_NR_PAGE_FRONTS && !(gfp & QUARRY_GFP_SLOW))) {
+		addr = quarry_front_pop(&heap->pages[kind][order].front);
+		if (likely(addr)) {
+			if (unlikely(want_init_on_alloc(gfp)))
+				memset(addr, 0, PAGE_SIZE << order);
+			return addr;
+		}
+	}
+	return quarry_alloc_pages_slow(heap, quarry_order_pages(order), gfp, kind, site);
+}
+
+static __always_inline void *
+quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
+			enum quarry_kind kind, const struct quarry_site *site)
+{
+	/* Of other counts only the slow path can say whether they have a front. */
+	if (__builtin_constant_p(nr_pages) && is_power_of_2(nr_pages))
+		return quarry_alloc_order_site(heap, ilog2(nr_pages), gfp, kind, site);
+	might_alloc(gfp);
+	return quarry_alloc_pages_slow(heap, nr_pages, gfp, kind, site);
 }
 
 /**
@@ -526,8 +568,7 @@ static __always_inline unsigned long quarry_order_pages(unsigned int order)
  * Return: address of the first page or NULL.
  */
 #define quarry_alloc_pages(heap, order, gfp) \
-	quarry_alloc_pages_site(heap, quarry_order_pages(order), gfp, QUARRY_KIND_PTR, \
-				QUARRY_SITE())
+	quarry_alloc_order_site(heap, order, gfp, QUARRY_KIND_PTR, QUARRY_SITE())
 
 /**
  * quarry_alloc_pages_exact() - take exactly @nr pages

@@ -79,14 +79,13 @@ static __always_inline void *quarry_front_pop(struct quarry_front *front)
 	return obj;
 }
 
-/* Put an object into this CPU's loaded magazine; false if that has no room. */
-static __always_inline bool quarry_front_push(struct quarry_front *front, void *obj)
+/* quarry_front_push() for who has preemption off already. */
+static __always_inline bool __quarry_front_push(struct quarry_front *front, void *obj)
 {
 	struct quarry_magazine *mag;
 	struct quarry_cpu *c;
 	bool done = false;
 
-	preempt_disable();
 	c = this_cpu_ptr(front->cpu);
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
@@ -101,6 +100,16 @@ static __always_inline bool quarry_front_push(struct quarry_front *front, void *
 		barrier();
 		WRITE_ONCE(c->busy, 0);
 	}
+	return done;
+}
+
+/* Put an object into this CPU's loaded magazine; false if that has no room. */
+static __always_inline bool quarry_front_push(struct quarry_front *front, void *obj)
+{
+	bool done;
+
+	preempt_disable();
+	done = __quarry_front_push(front, obj);
 	preempt_enable();
 	return done;
 }
