@@ -88,7 +88,7 @@ static void account_slab(struct quarry_slab_cache *sc, const struct quarry_slab 
 /* === Slabs come and go; no lock held === */
 
 static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned int order, gfp_t gfp,
-				       int node, enum quarry_layer *layer)
+				       int node, bool near, enum quarry_layer *layer)
 {
 	struct quarry_pages_want want = QUARRY_PAGES_WANT(1UL << order, sc->kind, gfp);
 	size_t desc_size = quarry_slab_desc_size(&sc->layout);
@@ -100,6 +100,7 @@ static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned in
 	if (!slab)
 		return NULL;
 	want.node = node;
+	want.near = near;
 	base = quarry_pages_alloc(sc->pages, &want, layer);
 	if (!base) {
 		quarry_meta_free(&sc->pages->meta, slab, desc_size);
@@ -227,16 +228,17 @@ static unsigned int refill_from_others(struct quarry_slab_cache *sc, int node, v
 
 /* A new slab with its first objects taken. */
 static unsigned int refill_from_new(struct quarry_slab_cache *sc, void **objs, unsigned int nr,
-				    gfp_t gfp, int node, enum quarry_layer *layer)
+				    gfp_t gfp, int node, bool near, enum quarry_layer *layer)
 {
 	struct quarry_slab *slab = NULL;
 	unsigned long flags;
 	unsigned int got;
 
 	if (sc->layout.min_order < sc->layout.order)
-		slab = create_slab(sc, sc->layout.order, gfp | __GFP_NORETRY, node, layer);
+		slab = create_slab(sc, sc->layout.order, gfp | __GFP_NORETRY, node, near,
+				   layer);
 	if (!slab)
-		slab = create_slab(sc, sc->layout.min_order, gfp, node, layer);
+		slab = create_slab(sc, sc->layout.min_order, gfp, node, near, layer);
 	if (!slab)
 		return 0;
 	if (!prepare_slab(sc, slab)) {
@@ -265,15 +267,13 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 	if (got || READ_ONCE(sc->dead))
 		return got;
 	if (nr_node_ids > 1 && !(gfp & __GFP_THISNODE)) {
-		got = refill_from_new(sc, objs, nr, (gfp & ~__GFP_DIRECT_RECLAIM) |
-				      __GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN, home,
-				      layer) ?:
+		got = refill_from_new(sc, objs, nr, gfp, home, true, layer) ?:
 		      refill_from_others(sc, home, objs, nr);
 		if (got)
 			return got;
 	}
 	/* Others may have freed some meanwhile, or a drain for our sake. */
-	return refill_from_new(sc, objs, nr, gfp, node, layer) ?:
+	return refill_from_new(sc, objs, nr, gfp, node, false, layer) ?:
 	       refill_from_slabs(sc, home, objs, nr);
 }
 

@@ -338,10 +338,12 @@ static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages
 		return addr;
 	if (gfpflags_allow_blocking(want->gfp) && pages->assist && quarry_pages_nr_above(pages))
 		pages->assist(pages, want->nr_pages);
-	if (nr_node_ids > 1 && !(want->gfp & __GFP_THISNODE)) {
+	if (want->near || (nr_node_ids > 1 && !(want->gfp & __GFP_THISNODE))) {
 		addr = quarry_pages_grow_near(pages, want);
 		if (addr)
 			goto grown;
+		if (want->near)
+			return NULL;
 		addr = alloc_mapped_elsewhere(pages, want, layer);
 		if (addr)
 			return addr;
@@ -381,6 +383,8 @@ void *quarry_pages_alloc(struct quarry_pages *pages, const struct quarry_pages_w
 		return NULL;
 	addr = alloc_or_grow(pages, want, &reached);
 	*layer = max(*layer, reached);
+	if (want->near)
+		return addr;
 	if (!gfpflags_allow_blocking(gfp) && (!addr || reached == QUARRY_LAYER_KERNEL))
 		raise_watermark(pages, want);
 	check_watermark(pages);

@@ -43,6 +43,7 @@ struct quarry_pages_want {
 	enum quarry_kind kind;
 	gfp_t gfp;		/* %__GFP_THISNODE: from @node or not at all */
 	int node;		/* preferred; or NUMA_NO_NODE */
+	bool near;		/* from the node and for no effort, or not at all */
 };
 
 /* Contiguous pages at their natural alignment, from wherever is nearest. */
