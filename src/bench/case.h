@@ -71,6 +71,9 @@ bool quarry_bench_chosen(void);
 int quarry_bench_cases(bool icount, struct bench_text *text);
 
 /* The cases themselves.  Each returns 0 or a negative errno. */
+int quarry_bench_pages_o0(struct quarry_bench_result *res);
+int quarry_bench_pages_o3(struct quarry_bench_result *res);
+int quarry_bench_pages_o9(struct quarry_bench_result *res);
 int quarry_bench_buddy_mix(struct quarry_bench_result *res);
 
 #endif /* _QUARRY_BENCH_CASE_H */

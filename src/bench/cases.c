@@ -42,6 +42,9 @@ static const struct bench_case {
 	int (*run)(struct quarry_bench_result *res);
 	unsigned int aims[NR_PLATFORMS];
 } cases[] = {
+	{ "pages-o0", quarry_bench_pages_o0, { [ICOUNT] = 10, [UML] = 15 } },
+	{ "pages-o3", quarry_bench_pages_o3, { [ICOUNT] = 10, [UML] = 15 } },
+	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
 	{ "buddy-mix", quarry_bench_buddy_mix, { [ICOUNT] = 20 } },
 };
 
