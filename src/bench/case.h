@@ -75,5 +75,6 @@ int quarry_bench_pages_o0(struct quarry_bench_result *res);
 int quarry_bench_pages_o3(struct quarry_bench_result *res);
 int quarry_bench_pages_o9(struct quarry_bench_result *res);
 int quarry_bench_buddy_mix(struct quarry_bench_result *res);
+int quarry_bench_buddy_frag(struct quarry_bench_result *res);
 
 #endif /* _QUARRY_BENCH_CASE_H */

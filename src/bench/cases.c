@@ -46,6 +46,7 @@ static const struct bench_case {
 	{ "pages-o3", quarry_bench_pages_o3, { [ICOUNT] = 10, [UML] = 15 } },
 	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
 	{ "buddy-mix", quarry_bench_buddy_mix, { [ICOUNT] = 20 } },
+	{ "buddy-frag", quarry_bench_buddy_frag },
 };
 
 static unsigned long chosen;
