@@ -29,7 +29,8 @@ setup:
 	@scripts/setup
 
 run:
-	@scripts/run --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)')
+	@scripts/run --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)') \
+		$(if $(CASE),--case '$(CASE)') $(if $(filter-out 0,$(ICOUNT)),--icount)
 
 shell:
 	@scripts/run --shell --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)')
@@ -46,6 +47,8 @@ help:
 	@echo 'On this machine (Debian 12, root or sudo; QEMU, no KVM needed):'
 	@echo '  make run [KERNEL=6.12|6.1] [TRACE=file[.gz]]'
 	@echo '                      boot the stock kernel, load Quarry, replay a trace, compare'
+	@echo '  make run CASE=name|all [ICOUNT=1] [KERNEL=6.12|6.1]'
+	@echo '                      only measure: built-in cases; ICOUNT=1 counts instructions'
 	@echo '  make test           KUnit suites on x86_64, two CPUs'
 	@echo '  make test ARCH=um   the same in User-mode Linux'
 	@echo '  make test MODULE=1  the same from the real modules, loaded and unloaded'

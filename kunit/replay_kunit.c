@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Suite quarry_replay: a slice of a recorded trace through both sides, and
- * traces that must be refused with the number of the bad line.
+ * Suite quarry_replay: a slice of a recorded trace through both sides, traces
+ * that must be refused with the number of the bad line, and the figures that
+ * are made of samples.
  */
 #include <linux/cpumask.h>
 #include <linux/string.h>
+#include "../src/bench/figures.h"
 #include "../src/bench/replay.h"
 #include "../src/bench/trace.h"
 #include "helpers.h"
@@ -271,6 +273,72 @@ static void random_damage_is_survived(struct kunit *test)
 	KUNIT_EXPECT_GT(test, refused, rounds / 2);
 }
 
+/* === Figures === */
+
+static void median_and_percentiles(struct kunit *test)
+{
+	u64 odd[] = { 5, U64_MAX, 1, 4, 2 }, even[] = { U64_MAX, 3, U64_MAX - 2, 1 };
+	u64 hundred[100], one = 7;
+	unsigned int i;
+
+	quarry_bench_sort(odd, ARRAY_SIZE(odd));
+	KUNIT_EXPECT_EQ(test, odd[0], 1ULL);
+	KUNIT_EXPECT_EQ(test, odd[4], U64_MAX);
+	KUNIT_EXPECT_EQ(test, quarry_bench_median(odd, ARRAY_SIZE(odd)), 4ULL);
+	quarry_bench_sort(even, ARRAY_SIZE(even));
+	KUNIT_EXPECT_EQ(test, quarry_bench_median(even, ARRAY_SIZE(even)), (U64_MAX - 2) / 2 + 2);
+	KUNIT_EXPECT_EQ(test, quarry_bench_median(&even[2], 2), U64_MAX - 1);
+	KUNIT_EXPECT_EQ(test, quarry_bench_median(&one, 1), 7ULL);
+	for (i = 0; i < ARRAY_SIZE(hundred); i++)
+		hundred[i] = i + 1;
+	KUNIT_EXPECT_EQ(test, quarry_bench_percentile(hundred, 100, 10), 10ULL);
+	KUNIT_EXPECT_EQ(test, quarry_bench_percentile(hundred, 100, 90), 90ULL);
+	KUNIT_EXPECT_EQ(test, quarry_bench_percentile(hundred, 100, 100), 100ULL);
+	KUNIT_EXPECT_EQ(test, quarry_bench_percentile(hundred, 64, 10), 7ULL);
+	KUNIT_EXPECT_EQ(test, quarry_bench_percentile(&one, 1, 10), 7ULL);
+	KUNIT_EXPECT_EQ(test, quarry_bench_percentile(&one, 1, 90), 7ULL);
+}
+
+/* The loop of a slice is taken off that slice, and ratios are of neighbours. */
+static void figures_are_net_of_the_loop(struct kunit *test)
+{
+	struct quarry_bench_samples *s = quarry_test_array(test, 1, sizeof(*s));
+	static const u64 loop[] = { 100, 200, 300, 400, 500 };
+	static const u64 quarry[] = { 10, 20, 30, 40, 5000 };
+	static const u64 peer[] = { 100, 100, 100, 100, 10000 };
+	struct quarry_bench_figures fig = { };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(loop); i++) {
+		s->slice[QUARRY_BENCH_NONE][i] = loop[i];
+		s->slice[QUARRY_BENCH_QUARRY][i] = loop[i] + quarry[i];
+		s->slice[QUARRY_BENCH_PEER][i] = loop[i] + peer[i];
+	}
+	quarry_bench_figure(s, ARRAY_SIZE(loop), 10, &fig);
+	KUNIT_EXPECT_TRUE(test, fig.known);
+	KUNIT_EXPECT_EQ(test, fig.per_op[QUARRY_BENCH_NONE], 3000ULL);
+	KUNIT_EXPECT_EQ(test, fig.per_op[QUARRY_BENCH_QUARRY], 300ULL);
+	KUNIT_EXPECT_EQ(test, fig.per_op[QUARRY_BENCH_PEER], 1000ULL);
+	KUNIT_EXPECT_EQ(test, fig.ratio, 300ULL);
+	KUNIT_EXPECT_EQ(test, fig.ratio_p10, 100ULL);
+	KUNIT_EXPECT_EQ(test, fig.ratio_p90, 500ULL);
+}
+
+/* A side that seems to cost less than nothing does not wrap around nor divide by zero. */
+static void figures_do_not_go_below_the_loop(struct kunit *test)
+{
+	struct quarry_bench_samples *s = quarry_test_array(test, 1, sizeof(*s));
+	struct quarry_bench_figures fig = { };
+
+	s->slice[QUARRY_BENCH_NONE][0] = 50;
+	s->slice[QUARRY_BENCH_QUARRY][0] = 53;
+	s->slice[QUARRY_BENCH_PEER][0] = 49;
+	quarry_bench_figure(s, 1, 1, &fig);
+	KUNIT_EXPECT_EQ(test, fig.per_op[QUARRY_BENCH_QUARRY], 300ULL);
+	KUNIT_EXPECT_EQ(test, fig.per_op[QUARRY_BENCH_PEER], 100ULL);
+	KUNIT_EXPECT_EQ(test, fig.ratio, 3000ULL);
+}
+
 static struct kunit_case replay_cases[] = {
 	KUNIT_CASE(slice_is_parsed),
 	KUNIT_CASE(slice_replays_checked),
@@ -281,6 +349,9 @@ static struct kunit_case replay_cases[] = {
 	KUNIT_CASE(malformed_traces_are_refused),
 	KUNIT_CASE(every_cut_is_refused),
 	KUNIT_CASE(random_damage_is_survived),
+	KUNIT_CASE(median_and_percentiles),
+	KUNIT_CASE(figures_are_net_of_the_loop),
+	KUNIT_CASE(figures_do_not_go_below_the_loop),
 	{}
 };
 

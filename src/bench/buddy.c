@@ -23,15 +23,13 @@
 
 #include <linux/err.h>
 #include <linux/irqflags.h>
-#include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/prandom.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 #include <linux/vmalloc.h>
 #include <quarry/buddy.h>
-#include "buddy.h"
+#include "case.h"
 
 /* The option came with the header. */
 #if IS_BUILTIN(CONFIG_GPU_BUDDY)
@@ -54,7 +52,12 @@
 #define NR_PAIRS	100
 
 /* The sides; the peer may be missing. */
-enum { NONE, QUARRY, PEER, NR_SIDES };
+enum {
+	NONE = QUARRY_BENCH_NONE,
+	QUARRY = QUARRY_BENCH_QUARRY,
+	PEER = QUARRY_BENCH_PEER,
+	NR_SIDES = QUARRY_BENCH_NR_SIDES,
+};
 
 struct step {
 	u16 slot;
@@ -67,6 +70,7 @@ struct mix_side {
 	bool used[NR_SLOTS];
 	u8 order[NR_SLOTS];
 	unsigned long nr_failed;
+	struct quarry_bench_reading cost;	/* of the last run */
 	u64 slice_ns[NR_SLICES];
 	u64 pair_ns;
 	size_t bytes;
@@ -108,17 +112,18 @@ static __always_inline void run_step(struct mix_side *side, const struct step *s
 static __always_inline u64 run_steps(struct mix_side *side, const struct step *steps,
 				     unsigned int nr, const struct mix_ops *ops)
 {
+	struct quarry_bench_reading end = { };
 	unsigned long flags;
 	unsigned int i;
-	u64 ns;
 
 	local_irq_save(flags);
-	ns = ktime_get_ns();
+	quarry_bench_read(&side->cost);
 	for (i = 0; i < nr; i++)
 		run_step(side, &steps[i], ops);
-	ns = ktime_get_ns() - ns;
+	quarry_bench_read(&end);
 	local_irq_restore(flags);
-	return ns;
+	quarry_bench_since(&side->cost, &end);
+	return quarry_bench_meter.icount ? side->cost.instructions : side->cost.ns;
 }
 
 /* In a range that is otherwise free; what was left in the slots goes first. */
@@ -289,7 +294,8 @@ static void peer_fini(struct mix_side *side) { }
 #endif
 
 /* Pairs come last, as they empty the range. */
-static void run_sides(struct mix_side *sides, unsigned int nr, const struct step *steps)
+static void run_sides(struct mix_side *sides, unsigned int nr, const struct step *steps,
+		      struct quarry_bench_run *run)
 {
 	unsigned int i, j;
 
@@ -297,8 +303,10 @@ static void run_sides(struct mix_side *sides, unsigned int nr, const struct step
 		sides[j].run(&sides[j], steps, WARMUP_STEPS);
 	steps += WARMUP_STEPS;
 	for (i = 0; i < NR_SLICES; i++, steps += SLICE_STEPS) {
-		for (j = 0; j < nr; j++)
+		for (j = 0; j < nr; j++) {
 			sides[j].slice_ns[i] = sides[j].run(&sides[j], steps, SLICE_STEPS);
+			quarry_bench_note(run, j, i, &sides[j].cost);
+		}
 		if (nr > PEER)
 			peer_count(&sides[PEER]);
 	}
@@ -316,18 +324,11 @@ static void run_sides(struct mix_side *sides, unsigned int nr, const struct step
 
 /* === Result === */
 
-static int compare(const void *a, const void *b)
-{
-	u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* 1/100 of a nanosecond per step, from the median slice. */
 static u64 per_step(const struct mix_side *side, u64 *sorted)
 {
 	memcpy(sorted, side->slice_ns, sizeof(side->slice_ns));
-	sort(sorted, NR_SLICES, sizeof(*sorted), compare, NULL);
+	quarry_bench_sort(sorted, NR_SLICES);
 	return div_u64(sorted[NR_SLICES / 2] * 100, SLICE_STEPS);
 }
 
@@ -345,18 +346,20 @@ static void print_alone(const struct mix_side *quarry, u64 *sorted)
 static void print_both(const struct mix_side *quarry, const struct mix_side *peer, u64 *sorted)
 {
 	u64 ours = per_step(quarry, sorted), theirs = per_step(peer, sorted);
+	u64 pair_ratio = div64_u64(quarry->pair_ns * 1000, max(peer->pair_ns, 1ULL));
 	unsigned int i;
 
 	for (i = 0; i < NR_SLICES; i++)
 		sorted[i] = div64_u64(quarry->slice_ns[i] * 1000, max(peer->slice_ns[i], 1ULL));
-	sort(sorted, NR_SLICES, sizeof(*sorted), compare, NULL);
-	pr_info("buddy-mix quarry %llu.%02llu ns/op bytes %zu peer gpu_buddy %llu.%02llu ns/op bytes %zu ratio 0.%03llu (min 0.%03llu max 0.%03llu) failed %lu %lu\n",
+	quarry_bench_sort(sorted, NR_SLICES);
+	pr_info("buddy-mix quarry %llu.%02llu ns/op bytes %zu peer gpu_buddy %llu.%02llu ns/op bytes %zu ratio %llu.%03llu (min %llu.%03llu max %llu.%03llu) failed %lu %lu\n",
 		ours / 100, ours % 100, quarry->bytes, theirs / 100, theirs % 100,
-		peer->bytes, sorted[NR_SLICES / 2], sorted[0], sorted[NR_SLICES - 1],
-		quarry->nr_failed, peer->nr_failed);
-	pr_info("buddy-pair-free quarry %llu ns/pair peer gpu_buddy %llu ns/pair ratio 0.%03llu\n",
+		peer->bytes, sorted[NR_SLICES / 2] / 1000, sorted[NR_SLICES / 2] % 1000,
+		sorted[0] / 1000, sorted[0] % 1000, sorted[NR_SLICES - 1] / 1000,
+		sorted[NR_SLICES - 1] % 1000, quarry->nr_failed, peer->nr_failed);
+	pr_info("buddy-pair-free quarry %llu ns/pair peer gpu_buddy %llu ns/pair ratio %llu.%03llu\n",
 		div_u64(quarry->pair_ns, NR_PAIRS), div_u64(peer->pair_ns, NR_PAIRS),
-		div64_u64(quarry->pair_ns * 1000, max(peer->pair_ns, 1ULL)));
+		pair_ratio / 1000, pair_ratio % 1000);
 }
 
 static void make_steps(struct step *steps)
@@ -371,7 +374,8 @@ static void make_steps(struct step *steps)
 	}
 }
 
-static int run(struct mix_side *sides, const struct step *steps, u64 *sorted)
+static int run_mix(struct mix_side *sides, const struct step *steps, u64 *sorted,
+		   struct quarry_bench_run *run, struct quarry_bench_result *res)
 {
 	int ret = quarry_init(&sides[QUARRY]), no_peer;
 
@@ -379,30 +383,37 @@ static int run(struct mix_side *sides, const struct step *steps, u64 *sorted)
 		return ret;
 	none_init(&sides[NONE]);
 	no_peer = peer_init(&sides[PEER]);
-	run_sides(sides, no_peer ? PEER : NR_SIDES, steps);
+	run_sides(sides, no_peer ? PEER : NR_SIDES, steps, run);
 	if (no_peer) {
 		print_alone(&sides[QUARRY], sorted);
 	} else {
 		print_both(&sides[QUARRY], &sides[PEER], sorted);
 		peer_fini(&sides[PEER]);
+		res->peer = "gpu_buddy";
 	}
+	res->per = "step";
+	res->peak_bytes[QUARRY_BENCH_QUARRY] = sides[QUARRY].bytes;
+	res->peak_bytes[QUARRY_BENCH_PEER] = sides[PEER].bytes;
+	quarry_bench_conclude(run, NR_SLICES, SLICE_STEPS, res);
 	quarry_buddy_destroy(sides[QUARRY].buddy);
 	return 0;
 }
 
-int quarry_bench_buddy_mix(void)
+int quarry_bench_buddy_mix(struct quarry_bench_result *res)
 {
 	struct mix_side *sides = kvcalloc(NR_SIDES, sizeof(*sides), GFP_KERNEL);
+	struct quarry_bench_run *run = kvzalloc(sizeof(*run), GFP_KERNEL);
 	struct step *steps = vmalloc(array_size(NR_STEPS, sizeof(*steps)));
 	u64 *sorted = kcalloc(NR_SLICES, sizeof(*sorted), GFP_KERNEL);
 	int ret = -ENOMEM;
 
-	if (sides && steps && sorted) {
+	if (sides && run && steps && sorted) {
 		make_steps(steps);
-		ret = run(sides, steps, sorted);
+		ret = run_mix(sides, steps, sorted, run, res);
 	}
 	kfree(sorted);
 	vfree(steps);
+	kvfree(run);
 	kvfree(sides);
 	return ret;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * quarry_bench.ko: replays a recorded allocation trace while it is loaded, or runs
- * a built-in case.
+ * built-in cases.
  *
  *   insmod quarry_bench.ko trace=/traces/ext4.trace [reps=5] [keep=1]
- *   insmod quarry_bench.ko case=buddy-mix
+ *   insmod quarry_bench.ko case=all [icount=1]
  *
  * The result is printed to the log and stays readable in debugfs
- * (quarry_bench/replay) until the module is unloaded.  Loading fails if the
- * trace is malformed or the replay finds damage.
+ * (quarry_bench/replay, quarry_bench/cases) until the module is unloaded.
+ * Loading fails if the trace is malformed, the replay finds damage or a case
+ * fails.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,8 +23,9 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
-#include "buddy.h"
+#include "case.h"
 #include "replay.h"
+#include "text.h"
 
 /* A trace of 20 million records; more is a wrong file. */
 #define MAX_FILE_SIZE	(256L << 20)
@@ -34,32 +36,29 @@ static char *trace = "";
 module_param(trace, charp, 0444);
 MODULE_PARM_DESC(trace, "Path of an uncompressed trace to replay; nothing is done without");
 
-static const struct bench_case {
-	const char *name;
-	int (*run)(void);
-} bench_cases[] = {
-	{ "buddy-mix", quarry_bench_buddy_mix },
-};
-
-static const struct bench_case *bench_case;
+/* Of the names of all cases. */
+#define NAMES_SIZE	256
 
 static int set_case(const char *val, const struct kernel_param *kp)
 {
-	size_t i;
+	char names[NAMES_SIZE];
+	struct bench_text text = { .buf = names, .size = sizeof(names) };
 
-	for (i = 0; i < ARRAY_SIZE(bench_cases); i++) {
-		if (sysfs_streq(val, bench_cases[i].name)) {
-			bench_case = &bench_cases[i];
-			return 0;
-		}
-	}
-	pr_err("parameter case=%s: must be buddy-mix\n", val);
+	if (quarry_bench_choose(val))
+		return 0;
+	quarry_bench_names(&text, false);
+	pr_err("parameter case=%s: must be all, one of %s, or the beginning of one and *\n", val,
+	       names);
 	return -EINVAL;
 }
 
 static int get_case(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%s\n", bench_case ? bench_case->name : "");
+	char names[NAMES_SIZE] = "";
+	struct bench_text text = { .buf = names, .size = sizeof(names) };
+
+	quarry_bench_names(&text, true);
+	return sysfs_emit(buffer, "%s\n", names);
 }
 
 static const struct kernel_param_ops case_ops = {
@@ -67,7 +66,7 @@ static const struct kernel_param_ops case_ops = {
 	.get = get_case,
 };
 module_param_cb(case, &case_ops, NULL, 0444);
-MODULE_PARM_DESC(case, "Built-in case to run: buddy-mix");
+MODULE_PARM_DESC(case, "Built-in cases to run: all, a name, or the beginning of names and *");
 
 static unsigned int reps = 5;
 
@@ -91,30 +90,34 @@ static const struct kernel_param_ops reps_ops = {
 module_param_cb(reps, &reps_ops, &reps, 0444);
 MODULE_PARM_DESC(reps, "Repetitions of the timed pass, 1 to 1000 (5)");
 
-static bool keep;
-
-static int set_keep(const char *val, const struct kernel_param *kp)
+static int set_bool(const char *val, const struct kernel_param *kp)
 {
 	int ret = param_set_bool(val, kp);
 
 	if (ret)
-		pr_err("parameter keep=%s: must be 0 or 1\n", val);
+		pr_err("parameter %s=%s: must be 0 or 1\n", kp->name, val);
 	return ret;
 }
 
-static const struct kernel_param_ops keep_ops = {
+static const struct kernel_param_ops bool_ops = {
 	.flags = KERNEL_PARAM_OPS_FL_NOARG,
-	.set = set_keep,
+	.set = set_bool,
 	.get = param_get_bool,
 };
-module_param_cb(keep, &keep_ops, &keep, 0444);
+
+static bool keep;
+module_param_cb(keep, &bool_ops, &keep, 0444);
 MODULE_PARM_DESC(keep, "Keep what is live at the trace's end until the module is unloaded (0)");
+
+static bool icount;
+module_param_cb(icount, &bool_ops, &icount, 0444);
+MODULE_PARM_DESC(icount, "The clock counts instructions: qemu -icount shift=0,sleep=off (0)");
 
 static struct quarry_trace *parsed;
 static struct quarry_replay_kept *kept;
 static struct quarry_replay_result result;
 static struct dentry *debugfs_dir;
-static struct debugfs_blob_wrapper table;
+static struct debugfs_blob_wrapper table, cases_table;
 
 /*
  * kernel_read_file_from_path() would do, but needs to say what kind of file it
@@ -213,24 +216,32 @@ static void warn_about_config(void)
 
 static int publish(void)
 {
-	char *text, *line, *rest;
+	struct bench_text text = { .size = TABLE_SIZE };
 
-	table.data = kmalloc(TABLE_SIZE, GFP_KERNEL);
-	text = kmalloc(TABLE_SIZE, GFP_KERNEL);
-	if (!table.data || !text) {
-		kfree(text);
+	text.buf = kmalloc(TABLE_SIZE, GFP_KERNEL);
+	if (!text.buf)
 		return -ENOMEM;
-	}
-	table.size = quarry_replay_format(parsed, &result, table.data, TABLE_SIZE);
-
-	/* strsep() cuts the text up, so it gets a copy. */
-	memcpy(text, table.data, table.size + 1);
-	rest = text;
+	text.len = quarry_replay_format(parsed, &result, text.buf, TABLE_SIZE);
 	pr_info("replay of %s\n", trace);
-	while ((line = strsep(&rest, "\n")) && *line)
-		pr_info("%s\n", line);
-	kfree(text);
+	bench_log(&text);
+	table.data = text.buf;
+	table.size = text.len;
 	return 0;
+}
+
+static int run_cases(void)
+{
+	struct bench_text text = { .size = TABLE_SIZE };
+	int ret;
+
+	text.buf = kmalloc(TABLE_SIZE, GFP_KERNEL);
+	if (!text.buf)
+		return -ENOMEM;
+	ret = quarry_bench_cases(icount, &text);
+	bench_log(&text);
+	cases_table.data = text.buf;
+	cases_table.size = text.len;
+	return ret;
 }
 
 static int replay_trace(void)
@@ -238,7 +249,6 @@ static int replay_trace(void)
 	const struct quarry_replay_opts opts = { .reps = reps, .check = true };
 	int ret;
 
-	warn_about_config();
 	ret = quarry_replay_run(parsed, &opts, &result);
 	if (!ret)
 		ret = publish();
@@ -254,35 +264,36 @@ static int replay_trace(void)
 	return ret;
 }
 
+static void free_all(void)
+{
+	kfree(table.data);
+	kfree(cases_table.data);
+	quarry_trace_free(parsed);
+}
+
 static int __init quarry_bench_init(void)
 {
-	int ret;
+	int ret = 0;
 
-	if (bench_case) {
-		warn_about_config();
-		ret = bench_case->run();
-		if (ret) {
-			pr_err("case %s failed: error %d\n", bench_case->name, ret);
-			return ret;
-		}
-	}
-	if (!*trace) {
-		if (!bench_case)
-			pr_info("loaded; trace=PATH replays a trace\n");
+	if (!*trace && !quarry_bench_chosen()) {
+		pr_info("loaded; trace=PATH replays a trace, case=NAME runs a case\n");
 		return 0;
 	}
-	ret = load_trace();
-	if (ret)
-		return ret;
-	ret = replay_trace();
+	warn_about_config();
+	if (quarry_bench_chosen())
+		ret = run_cases();
+	if (!ret && *trace)
+		ret = load_trace() ?: replay_trace();
 	if (ret) {
-		kfree(table.data);
-		quarry_trace_free(parsed);
+		free_all();
 		return ret;
 	}
 	/* Without debugfs the result is in the log only. */
 	debugfs_dir = debugfs_create_dir("quarry_bench", NULL);
-	debugfs_create_blob("replay", 0444, debugfs_dir, &table);
+	if (cases_table.data)
+		debugfs_create_blob("cases", 0444, debugfs_dir, &cases_table);
+	if (table.data)
+		debugfs_create_blob("replay", 0444, debugfs_dir, &table);
 	return 0;
 }
 
@@ -293,12 +304,11 @@ static void __exit quarry_bench_exit(void)
 		pr_err("replay of %s: %s\n", trace, result.message);
 	else if (kept)
 		pr_info("kept objects verified and freed\n");
-	kfree(table.data);
-	quarry_trace_free(parsed);
+	free_all();
 }
 
 module_init(quarry_bench_init);
 module_exit(quarry_bench_exit);
 
-MODULE_DESCRIPTION("Quarry benchmark: replay of recorded allocation traces");
+MODULE_DESCRIPTION("Quarry benchmark: replay of recorded traces, built-in cases");
 MODULE_LICENSE("GPL");

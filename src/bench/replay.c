@@ -40,10 +40,10 @@
 #include <linux/processor.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 #include <quarry/heap.h>
+#include "figures.h"
 #include "replay.h"
 #include "side.h"
 
@@ -398,31 +398,19 @@ static int do_pass(struct replay *replay, const struct replay_side *side, bool c
 
 /* === Figures === */
 
-static int compare_u64(const void *a, const void *b)
-{
-	u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static u64 median_of_sorted(const u64 *values, unsigned int nr)
-{
-	return (values[(nr - 1) / 2] + values[nr / 2]) / 2;
-}
-
 static void note_times(struct quarry_replay_side *side, u64 *ns, unsigned int nr)
 {
-	sort(ns, nr, sizeof(*ns), compare_u64, NULL);
+	quarry_bench_sort(ns, nr);
 	side->ns_min = ns[0];
-	side->ns_median = median_of_sorted(ns, nr);
+	side->ns_median = quarry_bench_median(ns, nr);
 	side->ns_max = ns[nr - 1];
 }
 
 static void note_ratios(struct quarry_replay_result *res, u64 *ratios, unsigned int nr)
 {
-	sort(ratios, nr, sizeof(*ratios), compare_u64, NULL);
+	quarry_bench_sort(ratios, nr);
 	res->ratio_min = ratios[0];
-	res->ratio_median = median_of_sorted(ratios, nr);
+	res->ratio_median = quarry_bench_median(ratios, nr);
 	res->ratio_max = ratios[nr - 1];
 }
 
@@ -472,8 +460,8 @@ static int timed_passes(struct replay *replay, unsigned int reps)
 		note_ratios(res, ratios, reps);
 		note_times(&res->quarry, quarry, reps);
 		note_times(&res->kernel, kernel, reps);
-		sort(empty, reps, sizeof(*empty), compare_u64, NULL);
-		res->empty_ns = median_of_sorted(empty, reps);
+		quarry_bench_sort(empty, reps);
+		res->empty_ns = quarry_bench_median(empty, reps);
 		res->reps = reps;
 	}
 	kfree(empty);

@@ -332,12 +332,11 @@ const struct replay_side replay_quarry_side = {
 /* === Kernel === */
 
 /*
- * Pages in slabs, of all caches of the system.  The counters are kept in pages
- * (vmstat_item_in_bytes() is about their interface) and large kmallocs are
- * among them.  What CPUs have not yet folded into the sums is added, so that
- * the result is exact to the page while nobody else allocates.
+ * The counters are kept in pages (vmstat_item_in_bytes() is about their
+ * interface).  What CPUs have not yet folded into the sums is added, so that the
+ * result is exact to the page while nobody else allocates.
  */
-static long count_slab_pages(void)
+long quarry_bench_slab_pages(void)
 {
 	long nr_pages = global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
 			global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
@@ -358,7 +357,7 @@ static long count_slab_pages(void)
 void replay_sample_kernel(struct replay_pass *pass)
 {
 	/* The rest of the system may have freed slabs, so the difference may be negative. */
-	long slab_pages = max(count_slab_pages() - pass->slab_pages_start, 0L);
+	long slab_pages = max(quarry_bench_slab_pages() - pass->slab_pages_start, 0L);
 
 	pass->peak_pages = max(pass->peak_pages, pass->live_pages + slab_pages);
 }
@@ -404,7 +403,7 @@ static int kernel_open(struct replay_pass *pass)
 		}
 		pass->kernel_caches[i] = made;
 	}
-	pass->slab_pages_start = count_slab_pages();
+	pass->slab_pages_start = quarry_bench_slab_pages();
 	pass->peak_pages = 0;
 	return 0;
 }

@@ -96,6 +96,9 @@ extern const struct replay_side replay_kernel_side;
  */
 __printf(3, 4) int replay_fail(struct replay_pass *pass, int error, const char *fmt, ...);
 
+/* Pages in slabs, of all caches of the system; large kmallocs are among them. */
+long quarry_bench_slab_pages(void);
+
 /* Pages the kernel side has in use now; raises pass->peak_pages. */
 void replay_sample_kernel(struct replay_pass *pass);
 

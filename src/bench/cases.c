@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The built-in cases: which there are, which are to be run, and the table.
+ *
+ * An aim is the ratio quarry / peer that a case should reach on the platform it
+ * is stated for.  It is called met or missed only there:
+ *
+ *	icount	a 6.12 kernel on one CPU of `qemu -icount shift=0,sleep=off` with
+ *		mitigations=off init_on_alloc=0; instructions
+ *	uml	User-mode Linux 6.12; nanoseconds
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitops.h>
+#include <linux/cpu.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/utsname.h>
+#include "case.h"
+
+/* A platform that aims are stated for. */
+enum platform {
+	ICOUNT,
+	UML,
+	NR_PLATFORMS,
+	OTHER = NR_PLATFORMS,
+};
+
+static const char * const platform_names[] = {
+	[ICOUNT] = "icount",
+	[UML] = "uml",
+};
+
+static_assert(ARRAY_SIZE(platform_names) == NR_PLATFORMS);
+
+/* Aims in hundredths, 0 for none. */
+static const struct bench_case {
+	const char *name;
+	int (*run)(struct quarry_bench_result *res);
+	unsigned int aims[NR_PLATFORMS];
+} cases[] = {
+	{ "pages-o0", quarry_bench_pages_o0, { [ICOUNT] = 10, [UML] = 15 } },
+	{ "pages-o3", quarry_bench_pages_o3, { [ICOUNT] = 10, [UML] = 15 } },
+	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
+	{ "buddy-mix", quarry_bench_buddy_mix, { [ICOUNT] = 20 } },
+	{ "buddy-frag", quarry_bench_buddy_frag },
+};
+
+static unsigned long chosen;
+static_assert(ARRAY_SIZE(cases) <= BITS_PER_LONG);
+
+/* === Choosing === */
+
+static bool matches(const char *pattern, size_t len, const char *name)
+{
+	if (len == 3 && !strncmp(pattern, "all", len))
+		return true;
+	if (len && pattern[len - 1] == '*')
+		return !strncmp(pattern, name, len - 1);
+	return len == strlen(name) && !strncmp(pattern, name, len);
+}
+
+bool quarry_bench_choose(const char *pattern)
+{
+	size_t i, len = strcspn(pattern, "\n");
+	bool found = false;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (!matches(pattern, len, cases[i].name))
+			continue;
+		__set_bit(i, &chosen);
+		found = true;
+	}
+	return found;
+}
+
+bool quarry_bench_chosen(void)
+{
+	return chosen;
+}
+
+void quarry_bench_names(struct bench_text *text, bool only_chosen)
+{
+	const char *separator = "";
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (only_chosen && !test_bit(i, &chosen))
+			continue;
+		bench_put(text, "%s%s", separator, cases[i].name);
+		separator = ", ";
+	}
+}
+
+/* === Platform === */
+
+static enum platform find_platform(void)
+{
+	if (strncmp(init_utsname()->release, "6.12.", 5))
+		return OTHER;
+	if (IS_ENABLED(CONFIG_UML))
+		return quarry_bench_meter.has_ns ? UML : OTHER;
+	if (quarry_bench_meter.icount && num_online_cpus() == 1 && cpu_mitigations_off() &&
+	    !want_init_on_alloc(GFP_KERNEL))
+		return ICOUNT;
+	return OTHER;
+}
+
+static void put_platform(struct bench_text *text, enum platform platform)
+{
+	bench_put(text, "%s, CPUs: %u, mitigations=%s init_on_alloc=%d; ",
+		  init_utsname()->release, num_online_cpus(),
+		  cpu_mitigations_off() ? "off" : "on", want_init_on_alloc(GFP_KERNEL));
+	if (quarry_bench_meter.icount)
+		bench_put(text, "the clock counts instructions\n");
+	else
+		bench_put(text, "instructions are %scounted\n",
+			  quarry_bench_meter.has_instructions ? "" : "not ");
+	if (platform == OTHER)
+		bench_put(text, "no aim is stated for a machine like this one\n");
+}
+
+/* === The table === */
+
+/* Room for a number of 64 bits with two decimals. */
+struct cell {
+	char text[24];
+};
+
+static const char *put_hundredths(struct cell *cell, u64 value, bool known)
+{
+	if (!known)
+		return "-";
+	snprintf(cell->text, sizeof(cell->text), "%llu.%02llu", value / 100, value % 100);
+	return cell->text;
+}
+
+static const char *put_count(struct cell *cell, u64 value)
+{
+	if (value == QUARRY_BENCH_UNKNOWN)
+		return "-";
+	snprintf(cell->text, sizeof(cell->text), "%llu", value);
+	return cell->text;
+}
+
+static void put_head(struct bench_text *text)
+{
+	bench_put(text, "%-10s %-5s %-12s %10s %12s %12s %9s %7s %14s  %s\n", "case", "per",
+		  "side", "ns", "instructions", "bytes, peak", "calls", "ratio", "p10 to p90",
+		  "aim");
+}
+
+/* What all rows of a case have. */
+static void put_side(struct bench_text *text, const char *name, const char *side_name,
+		     const struct quarry_bench_result *res, enum quarry_bench_side side)
+{
+	struct cell ns, instructions, bytes, calls;
+
+	bench_put(text, "%-10s %-5s %-12s %10s %12s %12s %9s", name, res->per, side_name,
+		  put_hundredths(&ns, res->ns.per_op[side], res->ns.known),
+		  put_hundredths(&instructions, res->instructions.per_op[side],
+				 res->instructions.known),
+		  put_count(&bytes, res->peak_bytes[side]), put_count(&calls, res->calls[side]));
+}
+
+static void put_aims(struct bench_text *text, const struct bench_case *bc, u64 ratio,
+		     enum platform here)
+{
+	const char *separator = "";
+	enum platform p;
+
+	for (p = 0; p < NR_PLATFORMS; p++) {
+		if (!bc->aims[p])
+			continue;
+		bench_put(text, "%s%s 0.%02u", separator, platform_names[p], bc->aims[p]);
+		if (p == here)
+			bench_put(text, ratio <= bc->aims[p] * 10 ? " met" : " missed");
+		separator = ", ";
+	}
+	bench_put(text, *separator ? "\n" : "-\n");
+}
+
+/* Of times, or of instructions where the clock counts those. */
+static void put_ratio(struct bench_text *text, const struct bench_case *bc,
+		      const struct quarry_bench_result *res, enum platform platform)
+{
+	const struct quarry_bench_figures *fig = res->ns.known ? &res->ns : &res->instructions;
+
+	if (!res->peer) {
+		bench_put(text, " %7s %14s  no peer in this kernel\n", "-", "-");
+		return;
+	}
+	bench_put(text, " %3llu.%03llu  %llu.%03llu to %llu.%03llu  ", fig->ratio / 1000,
+		  fig->ratio % 1000, fig->ratio_p10 / 1000, fig->ratio_p10 % 1000,
+		  fig->ratio_p90 / 1000, fig->ratio_p90 % 1000);
+	put_aims(text, bc, fig->ratio, platform);
+}
+
+static void put_rows(struct bench_text *text, const struct bench_case *bc,
+		     const struct quarry_bench_result *res, enum platform platform)
+{
+	if (res->left_out) {
+		bench_put(text, "%-10s left out: %s\n", bc->name, res->left_out);
+		return;
+	}
+	put_side(text, bc->name, "quarry", res, QUARRY_BENCH_QUARRY);
+	put_ratio(text, bc, res, platform);
+	if (res->peer) {
+		put_side(text, bc->name, res->peer, res, QUARRY_BENCH_PEER);
+		bench_put(text, "\n");
+	}
+	put_side(text, bc->name, "(empty loop)", res, QUARRY_BENCH_NONE);
+	bench_put(text, "\n");
+}
+
+static void put_legend(struct bench_text *text)
+{
+	bench_put(text, "ns, instructions: median slice without the empty loop; -: not known\n");
+	bench_put(text, "calls: allocations that reached the kernel; for the peer that is each\n");
+	bench_put(text, "ratio: quarry / peer in %s, median of the slices, which alternate\n",
+		  quarry_bench_meter.has_ns ? "ns" : "instructions");
+}
+
+/* === Running === */
+
+void quarry_bench_conclude(struct quarry_bench_run *run, unsigned int nr_slices,
+			   unsigned int nr_ops, struct quarry_bench_result *res)
+{
+	if (quarry_bench_meter.has_ns)
+		quarry_bench_figure(&run->ns, nr_slices, nr_ops, &res->ns);
+	if (quarry_bench_meter.has_instructions)
+		quarry_bench_figure(&run->instructions, nr_slices, nr_ops, &res->instructions);
+}
+
+static int run_case(const struct bench_case *bc, struct bench_text *text,
+		    struct bench_text *notes, enum platform platform)
+{
+	struct quarry_bench_result res = { .notes = notes };
+	enum quarry_bench_side side;
+	int ret;
+
+	for (side = 0; side < QUARRY_BENCH_NR_SIDES; side++) {
+		res.peak_bytes[side] = QUARRY_BENCH_UNKNOWN;
+		res.calls[side] = QUARRY_BENCH_UNKNOWN;
+	}
+	ret = bc->run(&res);
+	if (ret)
+		pr_err("case %s failed: error %d\n", bc->name, ret);
+	else
+		put_rows(text, bc, &res, platform);
+	return ret;
+}
+
+static int run_chosen(struct bench_text *text, struct bench_text *notes)
+{
+	enum platform platform = find_platform();
+	int ret = 0;
+	size_t i;
+
+	put_platform(text, platform);
+	put_head(text);
+	for (i = 0; i < ARRAY_SIZE(cases) && !ret; i++)
+		if (test_bit(i, &chosen))
+			ret = run_case(&cases[i], text, notes, platform);
+	put_legend(text);
+	bench_put(text, "%s", notes->buf);
+	return ret;
+}
+
+int quarry_bench_cases(bool icount, struct bench_text *text)
+{
+	struct bench_text notes = { .size = text->size };
+	int ret;
+
+	ret = quarry_bench_meter_open(icount);
+	if (ret)
+		return ret;
+	notes.buf = kzalloc(notes.size, GFP_KERNEL);
+	ret = notes.buf ? run_chosen(text, &notes) : -ENOMEM;
+	kfree(notes.buf);
+	quarry_bench_meter_close();
+	return ret;
+}

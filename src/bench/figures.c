@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From samples to figures; see figures.h.
+ */
+#include <linux/export.h>
+#include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/sort.h>
+#include "figures.h"
+
+static int compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void quarry_bench_sort(u64 *values, unsigned int nr)
+{
+	sort(values, nr, sizeof(*values), compare, NULL);
+}
+EXPORT_SYMBOL_GPL(quarry_bench_sort);
+
+u64 quarry_bench_median(const u64 *values, unsigned int nr)
+{
+	u64 low = values[(nr - 1) / 2], high = values[nr / 2];
+
+	return low + (high - low) / 2;
+}
+EXPORT_SYMBOL_GPL(quarry_bench_median);
+
+u64 quarry_bench_percentile(const u64 *values, unsigned int nr, unsigned int percent)
+{
+	return values[DIV_ROUND_UP(nr * percent, 100) - 1];
+}
+EXPORT_SYMBOL_GPL(quarry_bench_percentile);
+
+static void take_loop_off(u64 *slice, const u64 *loop, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		slice[i] = slice[i] > loop[i] ? slice[i] - loop[i] : 1;
+}
+
+static void figure_ratios(const u64 *quarry, const u64 *peer, u64 *ratios, unsigned int nr,
+			  struct quarry_bench_figures *fig)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		ratios[i] = div64_u64(quarry[i] * 1000, peer[i]);
+	quarry_bench_sort(ratios, nr);
+	fig->ratio = quarry_bench_median(ratios, nr);
+	fig->ratio_p10 = quarry_bench_percentile(ratios, nr, 10);
+	fig->ratio_p90 = quarry_bench_percentile(ratios, nr, 90);
+}
+
+static u64 per_op(u64 *slice, unsigned int nr_slices, unsigned int nr_ops)
+{
+	quarry_bench_sort(slice, nr_slices);
+	return div_u64(quarry_bench_median(slice, nr_slices) * 100, nr_ops);
+}
+
+void quarry_bench_figure(struct quarry_bench_samples *samples, unsigned int nr_slices,
+			 unsigned int nr_ops, struct quarry_bench_figures *fig)
+{
+	u64 *none = samples->slice[QUARRY_BENCH_NONE];
+	u64 *quarry = samples->slice[QUARRY_BENCH_QUARRY];
+	u64 *peer = samples->slice[QUARRY_BENCH_PEER];
+
+	take_loop_off(quarry, none, nr_slices);
+	take_loop_off(peer, none, nr_slices);
+	/* The loop first: the ratios go where its samples were. */
+	fig->per_op[QUARRY_BENCH_NONE] = per_op(none, nr_slices, nr_ops);
+	figure_ratios(quarry, peer, none, nr_slices, fig);
+	fig->per_op[QUARRY_BENCH_QUARRY] = per_op(quarry, nr_slices, nr_ops);
+	fig->per_op[QUARRY_BENCH_PEER] = per_op(peer, nr_slices, nr_ops);
+	fig->known = true;
+}
+EXPORT_SYMBOL_GPL(quarry_bench_figure);

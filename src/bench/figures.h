@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What samples of a measurement say: net cost per operation, ratio and spread.
+ * Pure arithmetic.
+ */
+#ifndef _QUARRY_BENCH_FIGURES_H
+#define _QUARRY_BENCH_FIGURES_H
+
+#include <linux/types.h>
+
+/* The sides of a measurement: the loop without an allocator, ours, the kernel's. */
+enum quarry_bench_side {
+	QUARRY_BENCH_NONE,
+	QUARRY_BENCH_QUARRY,
+	QUARRY_BENCH_PEER,
+	QUARRY_BENCH_NR_SIDES,
+};
+
+#define QUARRY_BENCH_MAX_SLICES	400
+
+/**
+ * struct quarry_bench_samples - one quantity, slice by slice
+ * @slice: what each slice of each side cost, the loop included
+ */
+struct quarry_bench_samples {
+	u64 slice[QUARRY_BENCH_NR_SIDES][QUARRY_BENCH_MAX_SLICES];
+};
+
+/**
+ * struct quarry_bench_figures - what is printed of a quantity
+ * @known: the quantity was measured; nothing else means anything otherwise
+ * @per_op: median slice per operation, in hundredths; the loop is subtracted from
+ *          both sides, and is itself under %QUARRY_BENCH_NONE
+ * @ratio: median over the slices of quarry / peer, in thousandths
+ * @ratio_p10: the tenth percentile
+ * @ratio_p90: the ninetieth
+ */
+struct quarry_bench_figures {
+	bool known;
+	u64 per_op[QUARRY_BENCH_NR_SIDES];
+	u64 ratio;
+	u64 ratio_p10;
+	u64 ratio_p90;
+};
+
+/**
+ * quarry_bench_sort() - sort in ascending order
+ * @values: what to sort
+ * @nr: how many
+ *
+ * Context: Any.
+ */
+void quarry_bench_sort(u64 *values, unsigned int nr);
+
+/**
+ * quarry_bench_median() - median of sorted values
+ * @values: in ascending order
+ * @nr: how many, at least 1
+ *
+ * Context: Any.
+ * Return: the middle one, or the mean of the two in the middle.
+ */
+u64 quarry_bench_median(const u64 *values, unsigned int nr);
+
+/**
+ * quarry_bench_percentile() - percentile of sorted values, by nearest rank
+ * @values: in ascending order
+ * @nr: how many, at least 1
+ * @percent: 1 to 100
+ *
+ * Context: Any.
+ * Return: the least of them that @percent of them do not exceed.
+ */
+u64 quarry_bench_percentile(const u64 *values, unsigned int nr, unsigned int percent);
+
+/**
+ * quarry_bench_figure() - turn samples into figures
+ * @samples: what was measured; used as scratch space, and means nothing afterwards
+ * @nr_slices: slices there, 1 to %QUARRY_BENCH_MAX_SLICES
+ * @nr_ops: operations in a slice, at least 1
+ * @fig: filled
+ *
+ * A side that cost no more than the loop counts as 1 per slice, so that it
+ * can be divided by.
+ *
+ * Context: Any.
+ */
+void quarry_bench_figure(struct quarry_bench_samples *samples, unsigned int nr_slices,
+			 unsigned int nr_ops, struct quarry_bench_figures *fig);
+
+#endif /* _QUARRY_BENCH_FIGURES_H */
