@@ -177,15 +177,16 @@ static void elsewhere_if_it_must_be(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, node_of(run), one);
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, (u64)SZ_64K);
 
-	ptr = quarry_alloc_pages_node(heap, 1, GFP_KERNEL | __GFP_THISNODE | __GFP_NOWARN, two);
+	/* Who may sleep would have what is free on the one given back first. */
+	ptr = quarry_alloc_pages_node(heap, 1, GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN, two);
 	KUNIT_EXPECT_NULL(test, ptr);
-	ptr = quarry_cache_alloc_node(cache, GFP_KERNEL | __GFP_THISNODE | __GFP_NOWARN, two);
+	ptr = quarry_cache_alloc_node(cache, GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN, two);
 	KUNIT_EXPECT_NULL(test, ptr);
-	ptr = quarry_alloc_pages_node(heap, 1, GFP_KERNEL, two);
+	ptr = quarry_alloc_pages_node(heap, 1, GFP_NOWAIT, two);
 	KUNIT_ASSERT_NOT_NULL(test, ptr);
 	KUNIT_EXPECT_EQ(test, node_of(ptr), one);
 	quarry_free_pages(ptr);
-	ptr = quarry_cache_alloc_node(cache, GFP_KERNEL, two);
+	ptr = quarry_cache_alloc_node(cache, GFP_NOWAIT, two);
 	KUNIT_ASSERT_NOT_NULL(test, ptr);
 	KUNIT_EXPECT_EQ_MSG(test, node_of(ptr), one, "from a slab of the other node");
 	quarry_cache_free(cache, ptr);

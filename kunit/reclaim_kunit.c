@@ -3,6 +3,7 @@
  * Giving back: the decay curve, holes in extents that are partly in use, the
  * reserve, half-lives of nothing and for ever.
  */
+#include <linux/mutex.h>
 #include <linux/delay.h>
 #include <linux/mm.h>
 
@@ -279,12 +280,14 @@ static void decay_out_of_range(struct kunit *test)
 
 struct hoard {
 	struct quarry_reclaimer reclaimer;
-	void **runs;
+	void **runs;			/* the first nr under mutex: asked while it fills */
 	unsigned int nr;
 	unsigned int nr_asked;
 	unsigned int *order;		/* counts calls of all hoards */
 	unsigned int first_call;
 };
+
+static DEFINE_MUTEX(hoard_mutex);
 
 static u64 give_hoard(struct quarry_reclaimer *reclaimer, u64 bytes)
 {
@@ -293,20 +296,27 @@ static u64 give_hoard(struct quarry_reclaimer *reclaimer, u64 bytes)
 
 	if (!hoard->nr_asked++)
 		hoard->first_call = ++*hoard->order;
+	mutex_lock(&hoard_mutex);
 	while (hoard->nr && given < bytes) {
 		quarry_free_pages(hoard->runs[--hoard->nr]);
 		given += SZ_64K;
 	}
+	mutex_unlock(&hoard_mutex);
 	return given;
 }
 
 static void fill_hoard(struct kunit *test, struct quarry_heap *heap, struct hoard *hoard,
 		       unsigned int nr)
 {
+	void *run;
+
 	hoard->runs = quarry_test_array(test, nr, sizeof(*hoard->runs));
-	for (; hoard->nr < nr; hoard->nr++) {
-		hoard->runs[hoard->nr] = quarry_alloc_pages(heap, 4, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, hoard->runs[hoard->nr]);
+	while (nr--) {
+		run = quarry_alloc_pages(heap, 4, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, run);
+		mutex_lock(&hoard_mutex);
+		hoard->runs[hoard->nr++] = run;
+		mutex_unlock(&hoard_mutex);
 	}
 }
 

@@ -233,13 +233,21 @@ struct page *quarry_backing_get(struct quarry_backing *backing, unsigned long nr
 	return offset < 0 ? NULL : pfn_to_page(backing->base + offset);
 }
 
+/* The smallest block that fits may be anywhere, so the upper part is looked at first. */
 struct page *quarry_backing_get_high(struct quarry_backing *backing, unsigned int order)
 {
+	struct quarry_buddy_where where = {
+		.lo = backing->pfn - backing->base + backing->nr_pages - backing->nr_pages / 16,
+		.hi = QUARRY_BUDDY_MAX_UNITS,
+		.flags = QUARRY_BUDDY_TOP_DOWN,
+	};
 	unsigned long flags;
 	long offset;
 
 	raw_spin_lock_irqsave(&backing->lock, flags);
-	offset = quarry_buddy_alloc(backing->buddy, order, true);
+	offset = quarry_buddy_alloc_in(backing->buddy, order, &where, NULL);
+	if (offset < 0)
+		offset = quarry_buddy_alloc(backing->buddy, order, true);
 	raw_spin_unlock_irqrestore(&backing->lock, flags);
 	return offset < 0 ? NULL : pfn_to_page(backing->base + offset);
 }
