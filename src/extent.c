@@ -375,7 +375,7 @@ static bool range_is_used(unsigned long pfn, unsigned long nr_pages)
  * Frozen pages look like free ones to the kernel's isolation, which would try to
  * take them for ever.  So say no before it begins.
  */
-static int memory_event(struct notifier_block *nb, unsigned long event, void *data)
+int quarry_memory_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct memory_notify *range = data;
 
@@ -383,8 +383,9 @@ static int memory_event(struct notifier_block *nb, unsigned long event, void *da
 		return notifier_from_errno(-EBUSY);
 	return NOTIFY_OK;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_memory_event);
 
-static struct notifier_block memory_nb = { .notifier_call = memory_event };
+static struct notifier_block memory_nb = { .notifier_call = quarry_memory_event };
 
 int quarry_extent_init(void)
 {

@@ -17,6 +17,7 @@
 
 #include "meta.h"
 
+struct notifier_block;
 struct quarry_pages;
 
 #define QUARRY_EXTENT_MAX_ORDER	(ilog2(QUARRY_EXTENT_MAX_SIZE) - PAGE_SHIFT)
@@ -130,6 +131,9 @@ struct quarry_extent *quarry_extent_at(unsigned int index);
 
 /* Pages lost by all heaps so far. */
 long quarry_pages_lost(void);
+
+/* Called before memory goes offline, with a struct memory_notify as @data. */
+int quarry_memory_event(struct notifier_block *nb, unsigned long event, void *data);
 
 int quarry_extent_init(void);
 void quarry_extent_exit(void);
