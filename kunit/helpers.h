@@ -40,6 +40,8 @@ extern struct kunit_suite quarry_arena_suite;
 extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_replay_suite;
 extern struct kunit_suite quarry_fault_suite;
+extern struct kunit_suite quarry_events_suite;
+extern struct kunit_suite quarry_failure_suite;
 
 /*
  * .init and .exit of every suite that uses heaps: the exit fails the case if
