@@ -19,6 +19,7 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_stress_suite,
 		  &quarry_replay_suite,
 		  &quarry_fault_suite,
+		  &quarry_pageuse_suite,
 		  &quarry_events_suite,
 		  &quarry_failure_suite);
 
