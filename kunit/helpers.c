@@ -155,6 +155,19 @@ static void destroy_end(unsigned long begin, const char *what)
 	reports_at_destroy = 0;
 }
 
+void quarry_test_expect_lost_page(void)
+{
+	static bool seen;
+
+	if (seen || !IS_ENABLED(CONFIG_MEM_ALLOC_PROFILING_DEBUG))
+		return;
+	seen = true;
+	pr_info("quarry_expect: alloc_tag was not set\n");
+	/* Its bytes stay with the call site of the module. */
+	if (THIS_MODULE)
+		pr_info("quarry_expect: allocated at module unload\n");
+}
+
 static void heap_exit(void *ptr)
 {
 	struct kunit *test = kunit_get_current_test();

@@ -43,6 +43,9 @@ extern struct kunit_suite quarry_arena_suite;
 extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_replay_suite;
 extern struct kunit_suite quarry_fault_suite;
+extern struct kunit_suite quarry_pageuse_suite;
+extern struct kunit_suite quarry_events_suite;
+extern struct kunit_suite quarry_failure_suite;
 
 /*
  * .init and .exit of every suite that uses heaps: the exit fails the case if
@@ -98,6 +101,13 @@ void quarry_test_arena_done(struct kunit *test, struct quarry_arena *arena);
 
 /* Destroying the next one of these prints this many reports. */
 void quarry_test_destroy_expect_reports(unsigned long nr);
+
+/*
+ * A page is going to be lost: then the other pages of its extent go back one by one
+ * without a split_page(), of which the kernel's allocation profiling, if it checks
+ * itself, complains once.
+ */
+void quarry_test_expect_lost_page(void);
 
 /* Zeroed memory that is freed when the case ends; NULL ends the case. */
 void *quarry_test_array(struct kunit *test, size_t n, size_t size);

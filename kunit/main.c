@@ -21,7 +21,10 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_arena_suite,
 		  &quarry_stress_suite,
 		  &quarry_replay_suite,
-		  &quarry_fault_suite);
+		  &quarry_fault_suite,
+		  &quarry_pageuse_suite,
+		  &quarry_events_suite,
+		  &quarry_failure_suite);
 
 MODULE_DESCRIPTION("KUnit suites of Quarry");
 MODULE_LICENSE("GPL");

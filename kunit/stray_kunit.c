@@ -88,6 +88,7 @@ static void put_page_loses_only_its_page(struct kunit *test)
 
 	NEEDS_UNCHECKED_PUT(test);
 	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &run, 32, 1));
+	quarry_test_expect_lost_page();
 	page = virt_to_page(run.addr + 5 * PAGE_SIZE);
 	put_page(page);
 	quarry_test_run_free(test, &run);
@@ -114,6 +115,7 @@ static void foreign_reference_keeps_the_page(struct kunit *test)
 	struct quarry_test_run run;
 
 	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &run, 16, 1));
+	quarry_test_expect_lost_page();
 	page = virt_to_page(run.addr + 2 * PAGE_SIZE);
 	page_ref_inc(page);
 	quarry_test_run_free(test, &run);

@@ -456,7 +456,7 @@ static bool range_is_used(unsigned long pfn, unsigned long nr_pages)
  * take them for ever.  So say no before it begins.  Lookups that saw an owner
  * while there was an extent have ended before the struct pages can go.
  */
-static int memory_event(struct notifier_block *nb, unsigned long event, void *data)
+int quarry_memory_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct memory_notify *range = data;
 
@@ -473,8 +473,9 @@ static int memory_event(struct notifier_block *nb, unsigned long event, void *da
 	}
 	return NOTIFY_OK;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_memory_event);
 
-static struct notifier_block memory_nb = { .notifier_call = memory_event };
+static struct notifier_block memory_nb = { .notifier_call = quarry_memory_event };
 
 int quarry_extent_init(void)
 {

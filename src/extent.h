@@ -19,6 +19,7 @@
 #include "meta.h"
 #include "pagemap.h"
 
+struct notifier_block;
 struct quarry_backing;
 struct quarry_pages;
 
@@ -131,6 +132,9 @@ struct quarry_extent *quarry_extent_at(unsigned int index);
 
 /* Pages lost by all heaps so far. */
 long quarry_pages_lost(void);
+
+/* Called before memory goes offline, with a struct memory_notify as @data. */
+int quarry_memory_event(struct notifier_block *nb, unsigned long event, void *data);
 
 int quarry_extent_init(void);
 void quarry_extent_exit(void);

@@ -73,6 +73,22 @@ static void write_top(struct seq_buf *s, const char *what, const struct top *top
 			       top->entries[i].bytes);
 }
 
+/* Is it full, or only in pieces? */
+static void write_free(struct seq_buf *s, struct quarry_pages *pages)
+{
+	unsigned long nr_free, flags;
+	unsigned int k, f, orders = 0;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	nr_free = pages->nr_mapped - pages->nr_used;
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (f = 0; f < QUARRY_NR_FULLNESS; f++)
+			orders |= pages->kinds[k].filled[f];
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	seq_buf_printf(s, "free %llu bytes, the largest block %lu bytes\n",
+		       (u64)nr_free << PAGE_SHIFT, orders ? PAGE_SIZE << __fls(orders) : 0);
+}
+
 static void write_reclaimers(struct seq_buf *s, struct quarry_pressure *p)
 {
 	struct quarry_reclaimer *r;
@@ -96,10 +112,11 @@ static void write_report(struct seq_buf *s, struct quarry_heap_priv *hp,
 	gfp_t gfp = note->gfp;
 
 	quarry_heap_get_stats(&hp->heap, &stats);
-	seq_buf_printf(s, "failure %lu: %lu pages for %s, flags %pGg\n", note->nr, note->pages,
-		       note->comm, &gfp);
+	seq_buf_printf(s, "heap %s, failure %lu: %lu pages for %s, flags %pGg\n", hp->name,
+		       note->nr, note->pages, note->comm, &gfp);
 	seq_buf_printf(s, "mapped %llu of limit %llu bytes, active %llu, allocated %llu\n",
 		       stats.mapped, stats.limit, stats.active, stats.allocated);
+	write_free(s, &hp->pages);
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, add_cache, top);
 	mutex_unlock(&hp->mutex);
@@ -176,6 +193,7 @@ void quarry_failure_show(struct seq_file *m, struct quarry_failure *f)
 		seq_puts(m, f->text);
 	mutex_unlock(&f->mutex);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_failure_show);
 
 void quarry_failure_init(struct quarry_failure *f)
 {

@@ -165,7 +165,11 @@ unsigned long quarry_reclaim_pressed(struct quarry_reclaim *r, unsigned long nr_
 
 /* === Shrinker === */
 
-static unsigned long count_objects(struct shrinker *shrinker, struct shrink_control *sc)
+/* For the suites, which hold it to see that the shrinker does not wait for it. */
+struct mutex *const quarry_reclaims_mutex = &reclaims_mutex;
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_reclaims_mutex);
+
+unsigned long quarry_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct quarry_reclaim *r;
 	unsigned long nr = 0;
@@ -177,8 +181,9 @@ static unsigned long count_objects(struct shrinker *shrinker, struct shrink_cont
 	mutex_unlock(&reclaims_mutex);
 	return nr ?: SHRINK_EMPTY;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_shrink_count);
 
-static unsigned long scan_objects(struct shrinker *shrinker, struct shrink_control *sc)
+unsigned long quarry_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	unsigned long want = max(sc->nr_to_scan, SHRINK_MIN), nr = 0, n;
 	struct quarry_reclaim *r;
@@ -202,6 +207,7 @@ static unsigned long scan_objects(struct shrinker *shrinker, struct shrink_contr
 	mutex_unlock(&reclaims_mutex);
 	return nr ?: SHRINK_STOP;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_shrink_scan);
 
 static struct quarry_shrinker shrinker;
 
@@ -209,7 +215,8 @@ static struct quarry_shrinker shrinker;
 
 int quarry_reclaim_global_init(void)
 {
-	return quarry_shrinker_register(&shrinker, "quarry", count_objects, scan_objects);
+	return quarry_shrinker_register(&shrinker, "quarry", quarry_shrink_count,
+					quarry_shrink_scan);
 }
 
 void quarry_reclaim_global_exit(void)

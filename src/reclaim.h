@@ -11,6 +11,9 @@
 
 #include "pages.h"
 
+struct shrinker;
+struct shrink_control;
+
 /* Longest half-life, milliseconds; 0 is at once, -1 never. */
 #define QUARRY_DECAY_MAX	3600000
 
@@ -49,6 +52,11 @@ unsigned long quarry_reclaim_pressed(struct quarry_reclaim *r, unsigned long nr_
 
 /* -EINVAL if out of range. */
 int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms);
+
+/* The shrinker: free pages of all heaps; and what guards their list. */
+extern struct mutex *const quarry_reclaims_mutex;
+unsigned long quarry_shrink_count(struct shrinker *shrinker, struct shrink_control *sc);
+unsigned long quarry_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc);
 
 /*
  * How much of @nr pages, in 1/1024 pages, goes in @elapsed ms with a half-life of
