@@ -76,17 +76,14 @@ static void write_top(struct seq_buf *s, const char *what, const struct top *top
 /* Is it full, or only in pieces? */
 static void write_free(struct seq_buf *s, struct quarry_pages *pages)
 {
-	unsigned long nr_free, flags;
-	unsigned int k, f, orders = 0;
+	unsigned long nr_free, largest, flags;
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	nr_free = pages->nr_mapped - pages->nr_used;
-	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (f = 0; f < QUARRY_NR_FULLNESS; f++)
-			orders |= pages->kinds[k].filled[f];
+	nr_free = quarry_pages_nr_free(pages);
+	largest = quarry_pages_largest(pages);
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	seq_buf_printf(s, "free %llu bytes, the largest block %lu bytes\n",
-		       (u64)nr_free << PAGE_SHIFT, orders ? PAGE_SIZE << __fls(orders) : 0);
+	seq_buf_printf(s, "free %llu bytes, the largest block %llu bytes\n",
+		       (u64)nr_free << PAGE_SHIFT, (u64)largest << PAGE_SHIFT);
 }
 
 static void write_reclaimers(struct seq_buf *s, struct quarry_pressure *p)

@@ -260,6 +260,9 @@ void quarry_pages_unlink(struct quarry_extent *ext);
 /* Cut @want out of an extent that has it. */
 void *quarry_pages_take(struct quarry_extent *ext, const struct quarry_pages_want *want);
 
+/* Pages of the largest free block; pages->lock held. */
+unsigned long quarry_pages_largest(const struct quarry_pages *pages);
+
 int quarry_pages_verify(struct quarry_pages *pages);
 int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages);
 

@@ -112,6 +112,25 @@ int quarry_pages_verify(struct quarry_pages *pages)
 	return -EUCLEAN;
 }
 
+unsigned long quarry_pages_largest(const struct quarry_pages *pages)
+{
+	const struct quarry_extent *ext;
+	unsigned long largest = 0;
+	unsigned int k, f, orders = 0;
+	int node;
+
+	lockdep_assert_held(&pages->lock);
+	for_each_node_mask(node, pages->holders)
+		for (k = 0; k < QUARRY_NR_KINDS; k++)
+			for (f = 0; f < QUARRY_NR_FULLNESS; f++)
+				orders |= pages->nodes[node].kinds[k].filled[f];
+	if (orders)
+		largest = 1UL << __fls(orders);
+	list_for_each_entry(ext, &pages->spare, spare)
+		largest = max_t(unsigned long, largest, ext->nr_pages);
+	return largest;
+}
+
 struct buddy_row {
 	void *base;
 	unsigned int nr_pages, nr_free, nr_absent, index;
