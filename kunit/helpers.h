@@ -29,6 +29,7 @@ struct task_struct;
 /* One listing of all suites is in main.c. */
 extern struct kunit_suite quarry_buddy_suite;
 extern struct kunit_suite quarry_pages_suite;
+extern struct kunit_suite quarry_pagemap_suite;
 extern struct kunit_suite quarry_stray_suite;
 extern struct kunit_suite quarry_reclaim_suite;
 extern struct kunit_suite quarry_magazine_suite;
