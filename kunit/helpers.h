@@ -32,6 +32,7 @@ extern struct kunit_suite quarry_pages_suite;
 extern struct kunit_suite quarry_place_suite;
 extern struct kunit_suite quarry_backing_suite;
 extern struct kunit_suite quarry_numa_suite;
+extern struct kunit_suite quarry_pagemap_suite;
 extern struct kunit_suite quarry_stray_suite;
 extern struct kunit_suite quarry_reclaim_suite;
 extern struct kunit_suite quarry_magazine_suite;

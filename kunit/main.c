@@ -7,6 +7,7 @@
 #include "helpers.h"
 
 kunit_test_suites(&quarry_buddy_suite,
+		  &quarry_pagemap_suite,
 		  &quarry_pages_suite,
 		  &quarry_place_suite,
 		  &quarry_backing_suite,

@@ -70,13 +70,15 @@ static struct quarry_chunk *get_chunk(struct quarry_heap_priv *hp, unsigned long
 static void put_chunk(struct quarry_heap_priv *hp, struct quarry_chunk *chunk)
 {
 	struct quarry_extent *ext = quarry_extent_find(chunk);
-	unsigned long nr_pages = chunk->nr_pages;
+	unsigned long nr_pages = chunk->nr_pages, owner;
 
 	atomic_long_sub(nr_pages, &hp->arena_pages);
-	quarry_run_mark(&hp->runs, chunk, nr_pages, ext->kind);
+	owner = quarry_run_mark(&hp->runs, chunk, nr_pages, ext->kind);
 	if (want_init_on_free())
 		memset(chunk, 0, nr_pages << PAGE_SHIFT);
-	QUARRY_WARN_ON(quarry_run_free(&hp->runs, ext, chunk));
+	preempt_disable();
+	QUARRY_WARN_ON(quarry_run_free(&hp->runs, ext, chunk, owner));
+	preempt_enable();
 }
 
 static void link_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)

@@ -57,23 +57,12 @@ extern unsigned int quarry_extent_table_size;
 
 #define QUARRY_EXTENT_LEAF_SHIFT	9
 
-/*
- * The extent that contains @addr, or NULL; takes any address.  A page that has an
- * owner is ours, so it has a struct page and private is the index of its extent.
- * It may stop to be ours meanwhile, so what was found there is bounds checked and
- * then confirmed by the extent.
- *
- * The caller has preemption off, or holds the memory at @addr: an extent goes
- * away a grace period after it left the table.
- */
-static __always_inline struct quarry_extent *quarry_extent_find(const void *addr)
+/* quarry_extent_find() of an address that had an owner since preemption is off. */
+static __always_inline struct quarry_extent *__quarry_extent_find(const void *addr)
 {
-	unsigned long index, pfn;
+	unsigned long index, pfn = ((unsigned long)addr - PAGE_OFFSET) >> PAGE_SHIFT;
 	struct quarry_extent *ext;
 
-	if (unlikely(!quarry_owner(addr)))
-		return NULL;
-	pfn = ((unsigned long)addr - PAGE_OFFSET) >> PAGE_SHIFT;
 	index = page_private(pfn_to_page(pfn));
 	/* Pairs with smp_store_release() in publish(): leaves come first. */
 	if (unlikely(index >= smp_load_acquire(&quarry_extent_table_size)))
@@ -86,6 +75,20 @@ static __always_inline struct quarry_extent *quarry_extent_find(const void *addr
 	if (unlikely(test_bit(pfn - ext->pfn, ext->absent)))
 		return NULL;
 	return ext;
+}
+
+/*
+ * The extent that contains @addr, or NULL; takes any address.  A page that has an
+ * owner is ours, so it has a struct page and private is the index of its extent.
+ * It may stop to be ours meanwhile, so what was found there is bounds checked and
+ * then confirmed by the extent.
+ *
+ * The caller has preemption off, or holds the memory at @addr: an extent goes
+ * away a grace period after it left the table.
+ */
+static __always_inline struct quarry_extent *quarry_extent_find(const void *addr)
+{
+	return likely(quarry_owner(addr)) ? __quarry_extent_find(addr) : NULL;
 }
 
 /* The node of what should be ours; of any other address, always the same one. */

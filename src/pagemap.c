@@ -44,6 +44,7 @@
 
 unsigned long **quarry_pagemap;
 unsigned long quarry_pagemap_size;
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pagemap_size);
 
 static DEFINE_RAW_SPINLOCK(pagemap_lock);
 static DEFINE_MUTEX(reach_mutex);
@@ -162,6 +163,7 @@ err_leaves:
 		put_leaf(nr);
 	return ret;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pagemap_cover);
 
 void quarry_pagemap_uncover(unsigned long pfn, unsigned long nr_pages)
 {
@@ -170,6 +172,7 @@ void quarry_pagemap_uncover(unsigned long pfn, unsigned long nr_pages)
 	for (nr = pfn >> QUARRY_PAGEMAP_SHIFT; nr < end; nr++)
 		put_leaf(nr);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pagemap_uncover);
 
 void quarry_pagemap_set(unsigned long pfn, unsigned long nr_pages, unsigned long owner)
 {
@@ -226,6 +229,7 @@ out:
 	mutex_unlock(&reach_mutex);
 	return ret;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pagemap_reach);
 
 /* Zones of device memory are left out: no extent comes from there. */
 static unsigned long end_of_ram(void)

@@ -123,17 +123,19 @@ void quarry_runs_fini(struct quarry_runs *runs)
 static struct quarry_run_front *front_for(struct quarry_runs *runs, unsigned long nr_pages,
 					  enum quarry_kind kind)
 {
-	if (!is_power_of_2(nr_pages) || nr_pages >= 1UL << QUARRY_NR_PAGE_FRONTS)
+	if (nr_pages >= 1UL << QUARRY_NR_PAGE_FRONTS || !is_power_of_2(nr_pages))
 		return NULL;
 	return &runs->fronts[kind][__ffs(nr_pages)];
 }
 
-void quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
-		     enum quarry_kind kind)
+unsigned long quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
+			      enum quarry_kind kind)
 {
 	struct quarry_run_front *rf = front_for(runs, nr_pages, kind);
+	unsigned long owner = rf ? front_owner(rf) : direct_owner(nr_pages);
 
-	mark_run(addr, rf ? front_owner(rf) : direct_owner(nr_pages));
+	mark_run(addr, owner);
+	return owner;
 }
 
 static void *alloc_direct(struct quarry_runs *runs, const struct quarry_pages_want *want)
@@ -175,9 +177,9 @@ void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want 
 	return likely(addr) ? addr : quarry_mags_alloc(&rf->mags, want->gfp);
 }
 
-int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr)
+int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr,
+		    unsigned long owner)
 {
-	unsigned long owner = PAGE_ALIGNED(addr) ? quarry_owner(addr) : 0;
 	struct quarry_page_front *front = quarry_owner_to_front(owner);
 	unsigned long nr_pages = quarry_run_nr_pages(owner);
 

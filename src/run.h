@@ -35,14 +35,18 @@ void quarry_runs_fini(struct quarry_runs *runs);
  */
 void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want *want);
 /*
- * Frees a run that starts at @addr in @ext.  -EINVAL if none does (double free,
- * interior pointer); the caller reports.
+ * Frees the run at @addr, the start of a page of @ext with this owner.  -EINVAL if it
+ * is none or was freed meanwhile; the caller reports.  Preemption is off.
  */
-int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr);
+int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr,
+		    unsigned long owner);
 
-/* Make @nr_pages pages at @addr, which the caller holds, a run as it was allocated. */
-void quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
-		     enum quarry_kind kind);
+/*
+ * Make @nr_pages pages at @addr, which the caller holds, a run as it was allocated;
+ * returns its owner.
+ */
+unsigned long quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
+			      enum quarry_kind kind);
 
 /* The front of an owner, or NULL if it is something else. */
 static inline struct quarry_page_front *quarry_owner_to_front(unsigned long owner)

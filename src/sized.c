@@ -158,50 +158,56 @@ static void report_bad_free(const void *ptr, unsigned long owner, unsigned long 
 			      quarry_heap_of_extent(ext)->name, what_is(owner));
 }
 
-/* Of no front, or not what the caller thinks, or to be wiped. */
-static void free_run(const void *ptr, unsigned long caller)
+/* Wipes the pages with preemption on, as that may take a while; the owner after it. */
+static unsigned long wipe_run(const void *ptr, unsigned long owner)
+{
+	unsigned long bytes = quarry_run_nr_pages(owner) << PAGE_SHIFT;
+
+	preempt_enable();
+	memset((void *)ptr, 0, bytes);
+	preempt_disable();
+	return quarry_owner(ptr);
+}
+
+/* @owner is that of @ptr, with preemption off since then. */
+static void free_run(const void *ptr, unsigned long owner, unsigned long caller)
 {
 	struct quarry_extent *ext;
-	unsigned long owner, nr_pages;
 
-	preempt_disable();
-	owner = quarry_owner(ptr);
-	nr_pages = PAGE_ALIGNED(ptr) ? quarry_run_nr_pages(owner) : 0;
-	if (!nr_pages)
+	if (unlikely(!PAGE_ALIGNED(ptr) || !quarry_run_nr_pages(owner))) {
 		report_bad_free(ptr, owner, caller);
-	preempt_enable();
-	if (!nr_pages)
 		return;
-
-	/* This may take a while, so preemption is on; look again after it. */
+	}
 	if (want_init_on_free())
-		memset((void *)ptr, 0, nr_pages << PAGE_SHIFT);
-	preempt_disable();
-	ext = quarry_extent_find(ptr);
-	if (!ext || quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr))
+		owner = wipe_run(ptr, owner);
+	ext = owner ? __quarry_extent_find(ptr) : NULL;
+	if (unlikely(!ext || quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr,
+					     owner)))
 		quarry_report("%pS frees %p, which someone else freed meanwhile\n",
 			      (void *)caller, ptr);
-	preempt_enable();
 }
 
 /* What the fast paths leave over; they have changed nothing. */
 static noinline void free_slow(const void *ptr, unsigned long caller)
 {
-	struct quarry_cache *cache = NULL;
+	struct quarry_cache *cache;
 	struct quarry_slab *slab;
+	unsigned long owner;
 
 	if (ZERO_OR_NULL_PTR(ptr))
 		return;
 	preempt_disable();
-	slab = quarry_slab_find(ptr);
-	if (slab && quarry_slab_starts(slab, ptr))
-		cache = &slab->cache->cache;
+	owner = quarry_owner(ptr);
+	slab = quarry_owner_to_slab(owner);
+	if (!slab || !quarry_slab_starts(slab, ptr)) {
+		free_run(ptr, owner, caller);
+		preempt_enable();
+		return;
+	}
+	cache = &slab->cache->cache;
 	preempt_enable();
 	/* Wiping may take a while; a live object keeps its cache. */
-	if (cache)
-		quarry_cache_free(cache, (void *)ptr);
-	else
-		free_run(ptr, caller);
+	quarry_cache_free(cache, (void *)ptr);
 }
 
 /*

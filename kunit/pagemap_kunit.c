@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Suite quarry_pagemap: the way from any address to its owner.  What has no owner at all
+ * (user, vmalloc, stack, text, holes of the direct map) is in quarry_pages.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include "helpers.h"
+#include "../src/meta.h"
+#include "../src/pagemap.h"
+
+#define NR_HEAPS	8
+#define RUN_PAGES	16	/* the smallest extent */
+
+static void expect_heap_of_run(struct kunit *test, const struct quarry_test_run *run,
+			       unsigned long nr_pages, struct quarry_heap *heap)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr_pages; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, quarry_heap_of(run->addr + i * PAGE_SIZE), heap);
+		KUNIT_EXPECT_PTR_EQ(test, quarry_heap_of(run->addr + (i + 1) * PAGE_SIZE - 1),
+				    heap);
+	}
+}
+
+/* Small extents of several heaps are in one leaf: each page has its own heap. */
+static void neighbours_are_told_apart(struct kunit *test)
+{
+	struct quarry_test_run runs[NR_HEAPS];
+	struct quarry_heap *heaps[NR_HEAPS];
+	unsigned int i;
+
+	for (i = 0; i < NR_HEAPS; i++) {
+		heaps[i] = quarry_test_heap(test);
+		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heaps[i], &runs[i], RUN_PAGES, i));
+	}
+	for (i = 0; i < NR_HEAPS; i++) {
+		expect_heap_of_run(test, &runs[i], RUN_PAGES, heaps[i]);
+		KUNIT_EXPECT_PTR_NE(test, quarry_heap_of(runs[i].addr - 1), heaps[i]);
+		KUNIT_EXPECT_PTR_NE(test, quarry_heap_of(runs[i].addr + RUN_PAGES * PAGE_SIZE),
+				    heaps[i]);
+	}
+	/* Every other one goes; the leaf stays for the rest. */
+	for (i = 0; i < NR_HEAPS; i += 2) {
+		quarry_test_run_free(test, &runs[i]);
+		quarry_test_heap_done(test, heaps[i]);
+		expect_heap_of_run(test, &runs[i], RUN_PAGES, NULL);
+	}
+	for (i = 1; i < NR_HEAPS; i += 2) {
+		expect_heap_of_run(test, &runs[i], RUN_PAGES, heaps[i]);
+		quarry_test_run_free(test, &runs[i]);
+	}
+}
+
+static void leaves_come_and_go(struct kunit *test)
+{
+	unsigned long first = quarry_pagemap_size / 2 * QUARRY_PAGEMAP_LEAF - 1;
+	long held = quarry_pages_held();
+
+	/* The last page of a leaf, one leaf, the first page of the next; and one in the middle. */
+	KUNIT_ASSERT_EQ(test, quarry_pagemap_cover(first, QUARRY_PAGEMAP_LEAF + 2, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, quarry_pagemap_cover(first + 2, 1, GFP_KERNEL), 0);
+	KUNIT_EXPECT_LE(test, quarry_pages_held(), held + 3);
+	quarry_pagemap_uncover(first, QUARRY_PAGEMAP_LEAF + 2);
+	quarry_pagemap_uncover(first + 2, 1);
+	KUNIT_EXPECT_EQ(test, quarry_pages_held(), held);
+	rcu_barrier();
+}
+
+static void no_leaf_beyond_the_map(struct kunit *test)
+{
+	unsigned long end = quarry_pagemap_size * QUARRY_PAGEMAP_LEAF;
+	long held = quarry_pages_held();
+
+	KUNIT_EXPECT_EQ(test, quarry_pagemap_cover(end, 1, GFP_KERNEL), -ERANGE);
+	KUNIT_EXPECT_EQ(test, quarry_pagemap_cover(end - 1, 2, GFP_KERNEL), -ERANGE);
+	KUNIT_EXPECT_EQ(test, quarry_pages_held(), held);
+	KUNIT_EXPECT_NULL(test, quarry_heap_of(__va(PFN_PHYS(end))));
+	KUNIT_EXPECT_NULL(test, quarry_heap_of(__va(PFN_PHYS(end)) - 1));
+}
+
+/* As when memory is plugged in: owners are found in the longer array as well. */
+static void longer_map_keeps_owners(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	/* Never more than 1/1024 of RAM. */
+	unsigned long most = (totalram_pages() << PAGE_SHIFT) / 1024 / sizeof(long);
+	unsigned long size = quarry_pagemap_size;
+	struct quarry_test_run run;
+
+	if (size == most)
+		kunit_skip(test, "the map is as long as it can be, from an earlier run perhaps");
+	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &run, RUN_PAGES, 1));
+	KUNIT_EXPECT_EQ(test, quarry_pagemap_reach(size * QUARRY_PAGEMAP_LEAF), 0);
+	KUNIT_EXPECT_EQ(test, quarry_pagemap_size, size);
+	KUNIT_EXPECT_EQ(test, quarry_pagemap_reach(size * QUARRY_PAGEMAP_LEAF + 1), 0);
+	KUNIT_EXPECT_EQ(test, quarry_pagemap_size, size + 1);
+	expect_heap_of_run(test, &run, RUN_PAGES, heap);
+	KUNIT_EXPECT_NULL(test, quarry_heap_of(__va(PFN_PHYS(size * QUARRY_PAGEMAP_LEAF))));
+	quarry_test_run_free(test, &run);
+
+	KUNIT_EXPECT_EQ(test, quarry_pagemap_reach(ULONG_MAX >> PAGE_SHIFT), 0);
+	KUNIT_EXPECT_EQ(test, quarry_pagemap_size, most);
+	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &run, RUN_PAGES, 2));
+	expect_heap_of_run(test, &run, RUN_PAGES, heap);
+	quarry_test_run_free(test, &run);
+}
+
+/* What one heap gave back early belongs to the one that got it, then and later. */
+static void holes_belong_to_who_got_them(struct kunit *test)
+{
+	struct quarry_test_run *runs = quarry_test_array(test, 2 * NR_HEAPS * 16, sizeof(*runs));
+	struct quarry_heap *first = quarry_test_heap(test), *second = quarry_test_heap(test);
+	struct quarry_test_run *more = runs + NR_HEAPS * 16;
+	unsigned int i, k, hits = 0;
+
+	for (i = 0; i < NR_HEAPS * 16; i++)
+		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(first, &runs[i], RUN_PAGES, i));
+	for (i = 0; i < NR_HEAPS * 16; i += 2)
+		quarry_test_run_free(test, &runs[i]);
+	quarry_heap_trim(first);
+	for (i = 0; i < NR_HEAPS * 16; i += 2)
+		expect_heap_of_run(test, &runs[i], RUN_PAGES, NULL);
+	for (i = 0; i < NR_HEAPS * 16; i++) {
+		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(second, &more[i], RUN_PAGES, i));
+		expect_heap_of_run(test, &more[i], RUN_PAGES, second);
+		for (k = 0; k < NR_HEAPS * 16; k += 2)
+			hits += runs[k].addr == more[i].addr;
+	}
+	kunit_info(test, "%u holes taken by the other heap\n", hits);
+	/* The rest of the first heap's extents goes, with holes in it that are the other's. */
+	for (i = 1; i < NR_HEAPS * 16; i += 2)
+		quarry_test_run_free(test, &runs[i]);
+	quarry_test_heap_done(test, first);
+	for (i = 0; i < NR_HEAPS * 16; i++) {
+		expect_heap_of_run(test, &more[i], RUN_PAGES, second);
+		quarry_test_run_free(test, &more[i]);
+	}
+	QUARRY_EXPECT_VERIFIED(test, second);
+}
+
+/* The test for the start of an object is exact for every stride and offset. */
+static void starts_of_objects(struct kunit *test)
+{
+	static const size_t sizes[] = {
+		1, 2, 4, 7, 8, 24, 40, 56, 72, 100, 192, 1000, 1024, 2048, 4097, 8392, 40000,
+	};
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_cache *cache;
+	size_t stride, k;
+	unsigned int i;
+	void *obj;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		cache = quarry_test_cache(test, heap, sizes[i], 0, QUARRY_DATA, NULL);
+		obj = quarry_cache_alloc(cache, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, obj);
+		KUNIT_EXPECT_EQ(test, quarry_usable_size(obj), sizes[i]);
+		stride = sizes[i] < 8 ? roundup_pow_of_two(sizes[i]) : ALIGN(sizes[i], 8);
+		for (k = 1; k < stride; k++)
+			if (quarry_usable_size(obj + k))
+				KUNIT_FAIL(test, "%zu bytes at %p: %zu passes", sizes[i], obj, k);
+		quarry_cache_free(cache, obj);
+	}
+}
+
+static struct kunit_case pagemap_cases[] = {
+	KUNIT_CASE(neighbours_are_told_apart),
+	KUNIT_CASE(leaves_come_and_go),
+	KUNIT_CASE(no_leaf_beyond_the_map),
+	KUNIT_CASE(longer_map_keeps_owners),
+	KUNIT_CASE(holes_belong_to_who_got_them),
+	KUNIT_CASE(starts_of_objects),
+	{}
+};
+
+struct kunit_suite quarry_pagemap_suite = {
+	.name = "quarry_pagemap",
+	.init = quarry_test_init,
+	.exit = quarry_test_exit,
+	.test_cases = pagemap_cases,
+};
