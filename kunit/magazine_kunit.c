@@ -130,7 +130,8 @@ static struct mock *mock_make(struct kunit *test, size_t size)
 		mock->stock[i] = &mock->objs[i];
 	mock->nr_stock = NR_OBJS;
 	quarry_meta_init(&mock->meta, NUMA_NO_NODE);
-	quarry_mags_init(&mock->mags, &mock->front, &mock_ops, &mock->meta, size);
+	quarry_mags_init(&mock->mags, &mock->front, &mock_ops, &mock->meta, size,
+			 QUARRY_MAGAZINE_BYTES_DEFAULT);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mock_exit, mock), 0);
 	return mock;
 }

@@ -18,7 +18,8 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_arena_suite,
 		  &quarry_stress_suite,
 		  &quarry_replay_suite,
-		  &quarry_fault_suite);
+		  &quarry_fault_suite,
+		  &quarry_knobs_suite);
 
 MODULE_DESCRIPTION("KUnit suites of Quarry");
 MODULE_LICENSE("GPL");

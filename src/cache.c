@@ -314,7 +314,7 @@ static const struct quarry_mags_ops cache_ops = {
 
 void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
 			    const char *name, size_t size, size_t align, unsigned int flags,
-			    void (*ctor)(void *obj))
+			    void (*ctor)(void *obj), unsigned int magazine_bytes)
 {
 	unsigned int i;
 
@@ -334,7 +334,7 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 		INIT_LIST_HEAD(&sc->slabs[i]);
 	quarry_slab_layout_init(&sc->layout, size, align);
 	quarry_mags_init(&sc->mags, &sc->cache.front, &cache_ops, &pages->meta,
-			 sc->layout.stride);
+			 sc->layout.stride, magazine_bytes);
 }
 
 static void gather_empty(struct quarry_slab_cache *sc, struct list_head *list)

@@ -63,7 +63,7 @@ static inline struct quarry_slab_cache *to_slab_cache(const struct quarry_cache 
 /* Parameters have been checked.  Nothing is allocated. */
 void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
 			    const char *name, size_t size, size_t align, unsigned int flags,
-			    void (*ctor)(void *obj));
+			    void (*ctor)(void *obj), unsigned int magazine_bytes);
 /*
  * Magazines have been flushed and nobody uses the cache.  Gives all slabs back
  * and returns the number of objects that were still allocated.  After a grace

@@ -29,7 +29,7 @@
  * Invariants (quarry_pages_verify()): an extent is in the bucket that its buddy
  * says, and in none if it is full; nr_mapped = sum of the pages that the extents
  * still have; nr_used = nr_mapped - free units of all buddies; nr_mapped +
- * nr_booked never exceeds the limit.
+ * nr_booked never grows beyond the limit (which may be lowered below it).
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -384,7 +384,7 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 
 static unsigned long reserve_pages(const struct quarry_pages *pages)
 {
-	return DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE);
+	return DIV_ROUND_UP_ULL(READ_ONCE(pages->reserve), PAGE_SIZE);
 }
 
 /* Free pages that may go without cutting into the reserve. */
@@ -575,14 +575,14 @@ void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft
 				INIT_LIST_HEAD(&pages->kinds[k].buckets[f][order]);
 }
 
-int quarry_pages_fill_reserve(struct quarry_pages *pages)
+int quarry_pages_fill_reserve(struct quarry_pages *pages, unsigned long *got)
 {
-	unsigned long want = DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE), missing;
+	unsigned long want = reserve_pages(pages), mapped, missing;
 	struct quarry_extent *ext;
 	unsigned int calls = 0, order;
 
-	while (pages->nr_mapped < want) {
-		missing = want - pages->nr_mapped;
+	while ((mapped = READ_ONCE(pages->nr_mapped)) < want) {
+		missing = want - mapped;
 		order = min_t(unsigned int, ilog2(missing), QUARRY_EXTENT_MAX_ORDER);
 		order = min_t(unsigned int, order, QUARRY_KERNEL_MAX_ORDER);
 		do {
@@ -592,6 +592,7 @@ int quarry_pages_fill_reserve(struct quarry_pages *pages)
 		} while (!ext && order--);
 		if (!ext)
 			return -ENOMEM;
+		*got += ext->nr_pages;
 		add_extent(pages, ext, 0);
 		count_kernel_calls(pages, calls);
 		calls = 0;

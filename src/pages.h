@@ -34,9 +34,10 @@ enum quarry_layer {
 struct quarry_pages {
 	raw_spinlock_t lock;
 	int node;				/* preferred; constant */
-	u64 limit;				/* bytes, 0: none; constant */
-	u64 soft_limit;				/* bytes, 0: none; constant */
-	u64 reserve;				/* bytes; constant */
+	/* knobs, in bytes: written under lock by quarry_heap_tune(), glanced at without */
+	u64 limit;				/* 0: none */
+	u64 soft_limit;				/* 0: none */
+	u64 reserve;
 	/* Called when growth failed and the caller may sleep: true if a retry may help. */
 	bool (*relieve)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, when pages became free or mapped ones more. */
@@ -83,8 +84,11 @@ static inline unsigned int quarry_extent_fullness(const struct quarry_extent *ex
 
 void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_limit,
 		       u64 reserve);
-/* Take extents until @reserve bytes are mapped.  Process context. */
-int quarry_pages_fill_reserve(struct quarry_pages *pages);
+/*
+ * Take extents until the reserve is mapped; @got grows by their pages, also if it
+ * fails (-ENOMEM).  Process context.
+ */
+int quarry_pages_fill_reserve(struct quarry_pages *pages, unsigned long *got);
 /*
  * Tear-down in two steps: every extent goes back, and after an rcu_barrier(), when
  * all descriptors have been freed, the metadata.  Process context.
@@ -128,9 +132,9 @@ unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_
 static inline unsigned long quarry_pages_nr_above(const struct quarry_pages *pages)
 {
 	u64 mapped = (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT;
+	u64 soft_limit = READ_ONCE(pages->soft_limit);
 
-	return pages->soft_limit && mapped > pages->soft_limit ?
-	       PFN_UP(mapped - pages->soft_limit) : 0;
+	return soft_limit && mapped > soft_limit ? PFN_UP(mapped - soft_limit) : 0;
 }
 
 /* Free pages beyond the reserve. */

@@ -117,10 +117,8 @@ static void decay_work(struct work_struct *work)
 	quarry_reclaim_notify(r);
 }
 
-int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms)
+void quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms)
 {
-	if (decay_ms < -1 || decay_ms > QUARRY_DECAY_MAX)
-		return -EINVAL;
 	mutex_lock(&r->mutex);
 	WRITE_ONCE(r->decay_ms, decay_ms);
 	/* What was idle until now is not charged with the new half-life. */
@@ -130,18 +128,17 @@ int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms)
 	/* A tick that is far away comes at once and is followed by nearer ones. */
 	if (decay_ms >= 0)
 		mod_delayed_work(system_unbound_wq, &r->work, 0);
-	return 0;
 }
 
 /* === On request === */
 
-u64 quarry_reclaim_trim(struct quarry_reclaim *r)
+u64 quarry_reclaim_trim(struct quarry_reclaim *r, unsigned long nr_pages)
 {
 	unsigned long nr;
 
 	mutex_lock(&r->mutex);
 	/* What becomes free meanwhile is for the next one, or this might never end. */
-	nr = quarry_pages_release(r->pages, quarry_pages_nr_idle(r->pages));
+	nr = quarry_pages_release(r->pages, min(nr_pages, quarry_pages_nr_idle(r->pages)));
 	r->nr_trimmed += nr;
 	mutex_unlock(&r->mutex);
 	return (u64)nr << PAGE_SHIFT;

@@ -11,9 +11,6 @@
 
 #include "pages.h"
 
-/* Longest half-life, milliseconds; 0 is at once, -1 never. */
-#define QUARRY_DECAY_MAX	3600000
-
 struct quarry_reclaim {
 	struct quarry_pages *pages;		/* constant */
 	struct mutex mutex;			/* whoever gives pages back */
@@ -38,8 +35,8 @@ void quarry_reclaim_stop(struct quarry_reclaim *r);
 /* Pages became free: let them decay.  Any context but NMI. */
 void quarry_reclaim_notify(struct quarry_reclaim *r);
 
-/* Everything beyond the reserve.  Process context.  Bytes given back. */
-u64 quarry_reclaim_trim(struct quarry_reclaim *r);
+/* Up to @nr_pages beyond the reserve.  Process context.  Bytes given back. */
+u64 quarry_reclaim_trim(struct quarry_reclaim *r, unsigned long nr_pages);
 
 /*
  * Up to @nr_pages because the heap is above its soft limit; returns how many went.
@@ -47,8 +44,8 @@ u64 quarry_reclaim_trim(struct quarry_reclaim *r);
  */
 unsigned long quarry_reclaim_pressed(struct quarry_reclaim *r, unsigned long nr_pages, bool try);
 
-/* -EINVAL if out of range. */
-int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms);
+/* @decay_ms is in range. */
+void quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms);
 
 /*
  * How much of @nr pages, in 1/1024 pages, goes in @elapsed ms with a half-life of

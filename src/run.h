@@ -10,7 +10,7 @@
 #include "magazine.h"
 #include "pages.h"
 
-/* Orders served by magazines. */
+/* Orders that have a front; those up to the knob magazine_order go through magazines. */
 #define QUARRY_RUN_NR_FRONTS	4
 
 struct quarry_runs {
@@ -27,7 +27,9 @@ struct quarry_runs {
 	atomic_long_t nr_direct_frees;
 };
 
-void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages);
+/* @magazine_order: the largest that goes through magazines, -1: none. */
+void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages, int magazine_order,
+		      unsigned int magazine_bytes);
 void quarry_runs_fini(struct quarry_runs *runs);
 
 /* Context as for quarry_pages_alloc(). */
