@@ -41,6 +41,7 @@ extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_replay_suite;
 extern struct kunit_suite quarry_fault_suite;
 extern struct kunit_suite quarry_knobs_suite;
+extern struct kunit_suite quarry_trace_suite;
 
 /*
  * .init and .exit of every suite that uses heaps: the exit fails the case if

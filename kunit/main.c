@@ -19,7 +19,8 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_stress_suite,
 		  &quarry_replay_suite,
 		  &quarry_fault_suite,
-		  &quarry_knobs_suite);
+		  &quarry_knobs_suite,
+		  &quarry_trace_suite);
 
 MODULE_DESCRIPTION("KUnit suites of Quarry");
 MODULE_LICENSE("GPL");

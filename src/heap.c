@@ -156,7 +156,7 @@ u64 quarry_heap_trim(struct quarry_heap *heap)
 	mutex_lock(&hp->mutex);
 	drain_heap(hp);
 	mutex_unlock(&hp->mutex);
-	return quarry_reclaim_trim(&hp->reclaim, ULONG_MAX);
+	return quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_REQUEST);
 }
 EXPORT_SYMBOL_GPL(quarry_heap_trim);
 
@@ -174,7 +174,7 @@ static bool relieve(struct quarry_pages *pages)
 		WRITE_ONCE(hp->relieved, jiffies);
 	}
 	mutex_unlock(&hp->mutex);
-	quarry_reclaim_trim(&hp->reclaim, ULONG_MAX);
+	quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_LIMIT);
 	return true;
 }
 
@@ -416,6 +416,7 @@ static void init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_para
 			hp->heap.classes[k][i] = &cold_cache.cache;
 	quarry_pages_init(&hp->pages, params->node, params->limit, params->soft_limit,
 			  params->reserve);
+	hp->pages.name = hp->name;
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
 	hp->pages.assist = assist;

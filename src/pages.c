@@ -39,6 +39,8 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include <trace/events/quarry.h>
+
 #include "internal.h"
 #include "pages.h"
 
@@ -287,6 +289,8 @@ static void *add_extent(struct quarry_pages *pages, struct quarry_extent *ext,
 	unsigned long flags;
 	void *addr = NULL;
 
+	trace_quarry_extent_get(pages->name, ext->pfn, ext->nr_pages, ext->node,
+				ext->kind == QUARRY_KIND_DATA);
 	raw_spin_lock_irqsave(&pages->lock, flags);
 	list_add_tail(&ext->node_all, &pages->extents);
 	pages->kinds[ext->kind].nr_mapped += ext->nr_pages;
@@ -312,6 +316,35 @@ static void count_kernel_calls(struct quarry_pages *pages, unsigned int calls)
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 }
 
+static unsigned long reserve_pages(const struct quarry_pages *pages)
+{
+	return DIV_ROUND_UP_ULL(READ_ONCE(pages->reserve), PAGE_SIZE);
+}
+
+static void trace_limit(struct quarry_pages *pages, bool hard, unsigned long nr_pages)
+{
+	u64 mapped = (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT;
+	u64 booked = (u64)READ_ONCE(pages->nr_booked) << PAGE_SHIFT;
+	u64 limit = READ_ONCE(*(hard ? &pages->limit : &pages->soft_limit));
+	u64 wanted = hard ? (u64)roundup_pow_of_two(nr_pages) << PAGE_SHIFT : 0;
+
+	/* Not everything that fails does so at the limit. */
+	if (limit && mapped + booked + wanted > limit)
+		trace_quarry_limit_hit(pages->name, hard, mapped, limit, nr_pages);
+}
+
+void quarry_pages_trace_reserve(struct quarry_pages *pages, gfp_t gfp)
+{
+	unsigned long nr_free, reserve;
+
+	if (!trace_quarry_reserve_used_enabled() || gfpflags_allow_blocking(gfp))
+		return;
+	nr_free = max_t(long, READ_ONCE(pages->nr_mapped) - READ_ONCE(pages->nr_used), 0);
+	reserve = reserve_pages(pages);
+	if (nr_free < reserve)
+		trace_quarry_reserve_used(pages->name, nr_free, reserve);
+}
+
 static void *alloc_or_grow(struct quarry_pages *pages, unsigned long nr_pages,
 			   enum quarry_kind kind, gfp_t gfp, enum quarry_layer *layer)
 {
@@ -330,10 +363,13 @@ static void *alloc_or_grow(struct quarry_pages *pages, unsigned long nr_pages,
 		pages->assist(pages, nr_pages);
 	ext = get_extent(pages, order_base_2(nr_pages), kind, gfp, &calls);
 	count_kernel_calls(pages, calls);
-	if (!ext)
+	if (!ext) {
+		trace_limit(pages, true, nr_pages);
 		return NULL;
+	}
 	*layer = QUARRY_LAYER_KERNEL;
 	addr = add_extent(pages, ext, nr_pages);
+	trace_limit(pages, false, nr_pages);
 	if (pages->notify)
 		pages->notify(pages);
 	return addr;
@@ -347,14 +383,21 @@ void *quarry_pages_alloc(struct quarry_pages *pages, unsigned long nr_pages,
 	if (!nr_pages || nr_pages > 1UL << QUARRY_EXTENT_MAX_ORDER)
 		return NULL;
 	addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
+	if (addr)
+		quarry_pages_trace_reserve(pages, gfp);
 	/* Who says NORETRY can do with less and will ask for that. */
 	if (addr || (gfp & __GFP_NORETRY))
 		return addr;
 	if (gfpflags_allow_blocking(gfp) && pages->relieve && pages->relieve(pages))
 		addr = alloc_or_grow(pages, nr_pages, kind, gfp, layer);
-	if (!addr && pages->failed)
+	if (addr)
+		return addr;
+	trace_quarry_failure(pages->name, nr_pages, gfp,
+			     (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT,
+			     READ_ONCE(pages->limit));
+	if (pages->failed)
 		pages->failed(pages, nr_pages, gfp);
-	return addr;
+	return NULL;
 }
 
 /* === Freeing === */
@@ -381,11 +424,6 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 }
 
 /* === Giving back === */
-
-static unsigned long reserve_pages(const struct quarry_pages *pages)
-{
-	return DIV_ROUND_UP_ULL(READ_ONCE(pages->reserve), PAGE_SIZE);
-}
 
 /* Free pages that may go without cutting into the reserve. */
 static unsigned long nr_spare(const struct quarry_pages *pages, unsigned long nr_free)
@@ -513,6 +551,28 @@ static void count_lost(struct quarry_pages *pages, unsigned long lost)
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 }
 
+static unsigned int put_extent(struct quarry_extent *ext)
+{
+	unsigned long pfn = ext->pfn, nr_pages = quarry_extent_nr_present(ext);
+	bool data = ext->kind == QUARRY_KIND_DATA;
+	const char *name = ext->pages->name;
+	int node = ext->node;
+	unsigned int lost = quarry_extent_put(ext);
+
+	trace_quarry_extent_put(name, pfn, nr_pages, node, data, true, lost);
+	return lost;
+}
+
+static unsigned int put_block(struct quarry_extent *ext, unsigned long offset, unsigned int order)
+{
+	unsigned int lost = quarry_extent_put_block(ext, offset, order);
+
+	/* The heap's reclaim mutex keeps the extent. */
+	trace_quarry_extent_put(ext->pages->name, ext->pfn + offset, 1UL << order, ext->node,
+				ext->kind == QUARRY_KIND_DATA, false, lost);
+	return lost;
+}
+
 /* One extent or one block; returns how many pages left the heap. */
 static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_pages)
 {
@@ -534,7 +594,7 @@ static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_p
 		return 0;
 
 	nr_pages = whole ? quarry_extent_nr_present(ext) : 1UL << order;
-	lost = whole ? quarry_extent_put(ext) : quarry_extent_put_block(ext, offset, order);
+	lost = whole ? put_extent(ext) : put_block(ext, offset, order);
 	if (lost)
 		count_lost(pages, lost);
 	return nr_pages;
@@ -564,6 +624,7 @@ void quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft
 	memset(pages, 0, sizeof(*pages));
 	raw_spin_lock_init(&pages->lock);
 	pages->node = node;
+	pages->name = "";
 	pages->limit = limit;
 	pages->soft_limit = soft_limit;
 	pages->reserve = reserve;
@@ -608,7 +669,7 @@ void quarry_pages_put_all(struct quarry_pages *pages)
 	/* Nobody else is left. */
 	list_for_each_entry_safe(ext, next, &pages->extents, node_all) {
 		list_del(&ext->node_all);
-		pages->nr_lost += quarry_extent_put(ext);
+		pages->nr_lost += put_extent(ext);
 		cond_resched();
 	}
 }

@@ -34,6 +34,7 @@ enum quarry_layer {
 struct quarry_pages {
 	raw_spinlock_t lock;
 	int node;				/* preferred; constant */
+	const char *name;			/* of the heap, for tracepoints; constant */
 	/* knobs, in bytes: written under lock by quarry_heap_tune(), glanced at without */
 	u64 limit;				/* 0: none */
 	u64 soft_limit;				/* 0: none */
@@ -142,6 +143,9 @@ unsigned long quarry_pages_nr_idle(struct quarry_pages *pages);
 
 /* Fewest free pages beyond the reserve since the last call: nobody missed them. */
 unsigned long quarry_pages_take_idle(struct quarry_pages *pages);
+
+/* Tell tracers if who may not sleep was served while less than the reserve was free. */
+void quarry_pages_trace_reserve(struct quarry_pages *pages, gfp_t gfp);
 
 int quarry_pages_verify(struct quarry_pages *pages);
 int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages);

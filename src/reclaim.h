@@ -11,6 +11,15 @@
 
 #include "pages.h"
 
+/* Why pages are given back. */
+enum quarry_trim_reason {
+	QUARRY_TRIM_DECAY,
+	QUARRY_TRIM_SHRINK,
+	QUARRY_TRIM_REQUEST,
+	QUARRY_TRIM_SOFT_LIMIT,
+	QUARRY_TRIM_LIMIT,	/* growth failed */
+};
+
 struct quarry_reclaim {
 	struct quarry_pages *pages;		/* constant */
 	struct mutex mutex;			/* whoever gives pages back */
@@ -36,7 +45,8 @@ void quarry_reclaim_stop(struct quarry_reclaim *r);
 void quarry_reclaim_notify(struct quarry_reclaim *r);
 
 /* Up to @nr_pages beyond the reserve.  Process context.  Bytes given back. */
-u64 quarry_reclaim_trim(struct quarry_reclaim *r, unsigned long nr_pages);
+u64 quarry_reclaim_trim(struct quarry_reclaim *r, unsigned long nr_pages,
+			enum quarry_trim_reason reason);
 
 /*
  * Up to @nr_pages because the heap is above its soft limit; returns how many went.

@@ -55,6 +55,8 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 			return 0;
 		got = 1 + quarry_pages_alloc_batch(rf->pages, rf->order, rf->kind, objs + 1,
 						   nr - 1, layer);
+	} else {
+		quarry_pages_trace_reserve(rf->pages, gfp);
 	}
 	for (i = 0; i < got; i++)
 		mark_run(objs[i], 1UL << rf->order);

@@ -56,7 +56,7 @@ static int set_reserve(struct quarry_heap_priv *hp, u64 bytes)
 	ret = quarry_pages_fill_reserve(&hp->pages, &got);
 	if (ret) {
 		set_bytes(hp, &hp->pages.reserve, old);
-		quarry_reclaim_trim(&hp->reclaim, got);
+		quarry_reclaim_trim(&hp->reclaim, got, QUARRY_TRIM_REQUEST);
 	}
 	/* What is not reserved any more may decay. */
 	quarry_reclaim_notify(&hp->reclaim);
