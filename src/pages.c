@@ -321,15 +321,19 @@ static unsigned long reserve_pages(const struct quarry_pages *pages)
 	return DIV_ROUND_UP_ULL(READ_ONCE(pages->reserve), PAGE_SIZE);
 }
 
+/* Not everything that fails does so at the limit, and not all growth is above the soft one. */
 static void trace_limit(struct quarry_pages *pages, bool hard, unsigned long nr_pages)
 {
-	u64 mapped = (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT;
-	u64 booked = (u64)READ_ONCE(pages->nr_booked) << PAGE_SHIFT;
-	u64 limit = READ_ONCE(*(hard ? &pages->limit : &pages->soft_limit));
-	u64 wanted = hard ? (u64)roundup_pow_of_two(nr_pages) << PAGE_SHIFT : 0;
+	u64 mapped, limit, more = 0;
 
-	/* Not everything that fails does so at the limit. */
-	if (limit && mapped + booked + wanted > limit)
+	if (!trace_quarry_limit_hit_enabled())
+		return;
+	mapped = (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT;
+	limit = hard ? READ_ONCE(pages->limit) : READ_ONCE(pages->soft_limit);
+	if (hard)
+		more = (u64)(READ_ONCE(pages->nr_booked) + roundup_pow_of_two(nr_pages)) <<
+		       PAGE_SHIFT;
+	if (limit && mapped + more > limit)
 		trace_quarry_limit_hit(pages->name, hard, mapped, limit, nr_pages);
 }
 
