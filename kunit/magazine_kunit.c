@@ -35,6 +35,7 @@ struct mock {
 	struct quarry_mags mags;
 	struct quarry_meta meta;
 	struct mutex drain;		/* serialises drains */
+	void (*in_refill)(struct mock *mock);	/* what others do while a magazine is in hand */
 	struct mock_obj *objs;
 	atomic_long_t nr_wrong;		/* objects seen where they cannot be */
 	raw_spinlock_t lock;
@@ -63,6 +64,8 @@ static unsigned int mock_refill(struct quarry_mags *mags, void **objs, unsigned 
 		objs[got++] = obj;
 	}
 	raw_spin_unlock_irqrestore(&mock->lock, flags);
+	if (mock->in_refill)
+		mock->in_refill(mock);
 	*layer = max(*layer, QUARRY_LAYER_SLAB);
 	return got;
 }
@@ -130,7 +133,8 @@ static struct mock *mock_make(struct kunit *test, size_t size)
 		mock->stock[i] = &mock->objs[i];
 	mock->nr_stock = NR_OBJS;
 	quarry_meta_init(&mock->meta, NUMA_NO_NODE, NULL);
-	quarry_mags_init(&mock->mags, &mock->front, &mock_ops, &mock->meta, size);
+	quarry_mags_init(&mock->mags, &mock->front, &mock_ops, &mock->meta, size,
+			 QUARRY_MAGAZINE_BYTES_DEFAULT);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mock_exit, mock), 0);
 	return mock;
 }
@@ -595,7 +599,56 @@ static void remote_drain_races_with_users(struct kunit *test)
 	expect_balance(test, mock, 0);
 }
 
+/* === Stopped, and made smaller === */
+
+#define LESS_BYTES	(2 * 1024U)	/* two objects of the size below */
+
+static void stop_meanwhile(struct mock *mock)
+{
+	quarry_mags_stop(&mock->mags);
+	mock_shrink(mock);
+}
+
+static void make_smaller_meanwhile(struct mock *mock)
+{
+	quarry_mags_stop(&mock->mags);
+	synchronize_rcu();
+	quarry_mags_resize(&mock->mags, LESS_BYTES);
+	mock_shrink(mock);
+	quarry_mags_start(&mock->mags);
+}
+
+/* A magazine that is in hand meanwhile finds no place any more, its objects go below. */
+static void changed_while_in_hand(struct kunit *test)
+{
+	static void (* const changes[])(struct mock *mock) = {
+		stop_meanwhile, make_smaller_meanwhile,
+	};
+	struct mock_obj *obj, *other;
+	struct mock *mock;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
+		mock = mock_make(test, 1024);
+		mock->in_refill = changes[i];
+		obj = mock_alloc(mock, GFP_KERNEL, 2);
+		mock->in_refill = NULL;
+		KUNIT_ASSERT_NOT_NULL(test, obj);
+		KUNIT_EXPECT_EQ(test, quarry_mags_nr_cached(&mock->mags), 0UL);
+		expect_balance(test, mock, 1);
+		/* What is made from now on fits. */
+		other = mock_alloc(mock, GFP_KERNEL, 2);
+		KUNIT_ASSERT_NOT_NULL(test, other);
+		KUNIT_EXPECT_LE(test, quarry_mags_nr_cached(&mock->mags), 1UL);
+		expect_balance(test, mock, 2);
+		mock_free(mock, obj, 2);
+		mock_free(mock, other, 2);
+		expect_balance(test, mock, 0);
+	}
+}
+
 static struct kunit_case magazine_cases[] = {
+	KUNIT_CASE(changed_while_in_hand),
 	KUNIT_CASE(last_freed_comes_first),
 	KUNIT_CASE(unused_front_holds_nothing),
 	KUNIT_CASE(counters_add_up),

@@ -25,7 +25,9 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_fault_suite,
 		  &quarry_pageuse_suite,
 		  &quarry_events_suite,
-		  &quarry_failure_suite);
+		  &quarry_failure_suite,
+		  &quarry_knobs_suite,
+		  &quarry_trace_suite);
 
 MODULE_DESCRIPTION("KUnit suites of Quarry");
 MODULE_LICENSE("GPL");

@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/mm.h>
 
+#include "../src/knobs.h"
 #include "../src/reclaim.h"
 #include "helpers.h"
 

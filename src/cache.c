@@ -32,6 +32,7 @@
 #include <linux/string.h>
 
 #include "cache.h"
+#include "fault.h"
 #include "internal.h"
 
 #define BATCH		32	/* objects per lock hold */
@@ -358,17 +359,22 @@ static const struct quarry_mags_ops cache_ops = {
 
 /* === Setting up, tearing down === */
 
-struct quarry_slab_cache *quarry_slab_cache_create(struct quarry_pages *pages, const char *name,
-						   size_t size, size_t align, unsigned int flags,
-						   void (*ctor)(void *obj), gfp_t gfp)
+struct quarry_slab_cache *quarry_slab_cache_alloc(const struct quarry_pages *pages, gfp_t gfp)
 {
-	struct quarry_slab_cache *sc;
+	size_t size = struct_size_t(struct quarry_slab_cache, nodes, nr_node_ids);
+
+	if (quarry_fault(QUARRY_FAULT_CACHE, size))
+		return NULL;
+	return kzalloc_node(size, gfp | __GFP_NOWARN, pages->node);
+}
+
+void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
+			    const char *name, size_t size, size_t align, unsigned int flags,
+			    void (*ctor)(void *obj), unsigned int magazine_bytes)
+{
 	unsigned int i;
 	int node;
 
-	sc = kzalloc_node(struct_size(sc, nodes, nr_node_ids), gfp | __GFP_NOWARN, pages->node);
-	if (!sc)
-		return NULL;
 	if (flags & QUARRY_HWCACHE_ALIGN)
 		align = max_t(size_t, align, cache_line_size());
 	sc->pages = pages;
@@ -386,8 +392,7 @@ struct quarry_slab_cache *quarry_slab_cache_create(struct quarry_pages *pages, c
 			INIT_LIST_HEAD(&sc->nodes[node].slabs[i]);
 	quarry_slab_layout_init(&sc->layout, size, align);
 	quarry_mags_init(&sc->mags, &sc->cache.front, &cache_ops, &pages->meta,
-			 sc->layout.stride);
-	return sc;
+			 sc->layout.stride, magazine_bytes);
 }
 
 static void gather_from(struct quarry_slab_cache *sc, struct list_head *empty,

@@ -62,10 +62,12 @@ static inline struct quarry_slab_cache *to_slab_cache(const struct quarry_cache 
 	return container_of(cache, struct quarry_slab_cache, cache);
 }
 
-/* Parameters have been checked.  NULL if there is no memory. */
-struct quarry_slab_cache *quarry_slab_cache_create(struct quarry_pages *pages, const char *name,
-						   size_t size, size_t align, unsigned int flags,
-						   void (*ctor)(void *obj), gfp_t gfp);
+/* Zeroed, for quarry_slab_cache_init(); NULL if there is no memory. */
+struct quarry_slab_cache *quarry_slab_cache_alloc(const struct quarry_pages *pages, gfp_t gfp);
+/* Parameters have been checked.  Nothing is allocated. */
+void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
+			    const char *name, size_t size, size_t align, unsigned int flags,
+			    void (*ctor)(void *obj), unsigned int magazine_bytes);
 /*
  * Magazines have been flushed and nobody uses the cache.  Gives all slabs back
  * and returns the number of objects that were still allocated.  After a grace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, arenas; the
- * knobs trim and decay_ms.
+ * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, arenas and the
+ * like; trim, and one file for each knob.
  *
  * Each file is one table: a header line, aligned columns, units in the header.
  * The numbers are sums of per-CPU counters and copies taken under short locks;
@@ -15,9 +15,12 @@
 
 #include <linux/debugfs.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "arena.h"
 #include "fault.h"
@@ -244,7 +247,7 @@ static int reclaimers_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(reclaimers);
 
-/* === trim, decay_ms === */
+/* === trim, knobs === */
 
 static ssize_t trim_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
@@ -266,32 +269,65 @@ static const struct file_operations trim_fops = {
 	.write = trim_write,
 };
 
-static int decay_get(void *data, u64 *value)
+static ssize_t knob_read(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
-	struct quarry_heap_priv *hp = data;
+	const struct quarry_knob_file *f = file->private_data;
+	char text[24];
+	int n;
 
-	*value = READ_ONCE(hp->reclaim.decay_ms);
-	return 0;
+	n = scnprintf(text, sizeof(text), "%lld\n", READ_ONCE(f->hp->knobs.value[f->knob]));
+	return simple_read_from_buffer(to, len, pos, text, n);
 }
 
-static int decay_set(void *data, u64 value)
+static ssize_t knob_write(struct file *file, const char __user *from, size_t len, loff_t *pos)
 {
-	struct quarry_heap_priv *hp = data;
-	s64 ms = value;
+	const struct quarry_knob_file *f = file->private_data;
+	size_t used = min_t(size_t, len, 31);
+	char text[32];
+	int ret;
 
-	if (ms < -1 || ms > QUARRY_DECAY_MAX || quarry_reclaim_set_decay(&hp->reclaim, ms)) {
-		pr_err("heap %s: decay_ms has to be -1 (never) or 0 to %d ms\n", hp->name,
-		       QUARRY_DECAY_MAX);
-		return -EINVAL;
-	}
+	if (copy_from_user(text, from, used))
+		return -EFAULT;
+	text[used] = '\0';
+	/* Too long, or with a NUL inside: no number. */
+	if (strlen(text) != len)
+		text[0] = '\0';
+	ret = quarry_heap_tune(f->hp, f->knob, text);
+	return ret ?: len;
+}
+
+static const struct file_operations knob_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = knob_read,
+	.write = knob_write,
+	.llseek = default_llseek,
+};
+
+static int knobs_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+
+	quarry_knobs_show(m, &hp->knobs);
 	return 0;
 }
-DEFINE_DEBUGFS_ATTRIBUTE_SIGNED(decay_fops, decay_get, decay_set, "%lld\n");
+DEFINE_SHOW_ATTRIBUTE(knobs);
+
+static void add_knob(struct quarry_heap_priv *hp, enum quarry_knob knob)
+{
+	struct quarry_knob_file *f = &hp->knob_files[knob];
+
+	f->hp = hp;
+	f->knob = knob;
+	debugfs_create_file(quarry_knob_name(knob), 0644, hp->dir, f, &knob_fops);
+}
 
 /* === Directories === */
 
 void quarry_debugfs_add(struct quarry_heap_priv *hp)
 {
+	enum quarry_knob knob;
+
 	/* Errors are for debugfs itself to handle: it accepts them as parents. */
 	hp->dir = debugfs_create_dir(hp->name, root);
 	debugfs_create_file("stats", 0444, hp->dir, hp, &stats_fops);
@@ -302,7 +338,9 @@ void quarry_debugfs_add(struct quarry_heap_priv *hp)
 	debugfs_create_file("last_failure", 0444, hp->dir, hp, &last_failure_fops);
 	debugfs_create_file("reclaimers", 0444, hp->dir, hp, &reclaimers_fops);
 	debugfs_create_file("trim", 0200, hp->dir, hp, &trim_fops);
-	debugfs_create_file_unsafe("decay_ms", 0644, hp->dir, hp, &decay_fops);
+	debugfs_create_file("knobs", 0444, hp->dir, hp, &knobs_fops);
+	for (knob = 0; knob < QUARRY_NR_KNOBS; knob++)
+		add_knob(hp, knob);
 }
 
 void quarry_debugfs_remove(struct quarry_heap_priv *hp)

@@ -47,6 +47,11 @@ static struct quarry_slab_cache cold_cache;
 
 /* === Caches of size classes === */
 
+static unsigned int magazine_bytes(const struct quarry_heap_priv *hp)
+{
+	return READ_ONCE(hp->knobs.value[QUARRY_KNOB_MAGAZINE_BYTES]);
+}
+
 static void class_name(char *name, enum quarry_kind kind, unsigned int index)
 {
 	snprintf(name, QUARRY_NAME_SIZE, "%s-%u", kind == QUARRY_KIND_DATA ? "data" : "size",
@@ -61,16 +66,21 @@ static struct quarry_cache *class_create(struct quarry_heap_priv *hp, enum quarr
 	char name[QUARRY_NAME_SIZE];
 
 	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH;
-	if (!quarry_may_call_kernel() || quarry_fault(QUARRY_FAULT_CACHE, sizeof(*sc)))
+	if (!quarry_may_call_kernel())
 		return NULL;
-	class_name(name, kind, index);
-	sc = quarry_slab_cache_create(&hp->pages, name, quarry_class_size(index), 0,
-				      kind == QUARRY_KIND_DATA ? QUARRY_DATA : 0, NULL, gfp);
+	sc = quarry_slab_cache_alloc(&hp->pages, gfp);
 	if (!sc)
 		return NULL;
+	class_name(name, kind, index);
+	/* From reading the size of magazines to showing the cache: pairs with set_magazines(). */
+	rcu_read_lock();
+	quarry_slab_cache_init(sc, &hp->pages, name, quarry_class_size(index), 0,
+			       kind == QUARRY_KIND_DATA ? QUARRY_DATA : 0, NULL,
+			       magazine_bytes(hp));
 	sc->heap = &hp->heap;
 	/* Orders the initialisation before the pointer; readers depend on it. */
 	old = cmpxchg(slot, &cold_cache.cache, &sc->cache);
+	rcu_read_unlock();
 	if (old == &cold_cache.cache)
 		return &sc->cache;
 	kfree(sc);
@@ -146,7 +156,7 @@ u64 quarry_heap_trim(struct quarry_heap *heap)
 	mutex_lock(&hp->mutex);
 	drain_heap(hp);
 	mutex_unlock(&hp->mutex);
-	return quarry_reclaim_trim(&hp->reclaim);
+	return quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_REQUEST);
 }
 EXPORT_SYMBOL_GPL(quarry_heap_trim);
 
@@ -164,7 +174,7 @@ static bool relieve(struct quarry_pages *pages)
 		WRITE_ONCE(hp->relieved, jiffies);
 	}
 	mutex_unlock(&hp->mutex);
-	quarry_reclaim_trim(&hp->reclaim);
+	quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_LIMIT);
 	return true;
 }
 
@@ -283,14 +293,13 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
 	ret = check_cache_params(name, size, align, flags, ctor);
 	if (ret)
 		return ERR_PTR(ret);
-	if (quarry_fault(QUARRY_FAULT_CACHE, sizeof(*sc)))
-		return ERR_PTR(-ENOMEM);
-	sc = quarry_slab_cache_create(&hp->pages, name, size, align, flags, ctor, GFP_KERNEL);
+	sc = quarry_slab_cache_alloc(&hp->pages, GFP_KERNEL);
 	if (!sc)
 		return ERR_PTR(-ENOMEM);
+	mutex_lock(&hp->mutex);
+	quarry_slab_cache_init(sc, &hp->pages, name, size, align, flags, ctor, magazine_bytes(hp));
 	sc->heap = heap;
 	sc->site = site;
-	mutex_lock(&hp->mutex);
 	list_add_tail(&sc->node, &hp->caches);
 	mutex_unlock(&hp->mutex);
 	return &sc->cache;
@@ -352,36 +361,35 @@ EXPORT_SYMBOL_GPL(quarry_cache_shrink);
 static int check_heap_params(const struct quarry_heap_params *p)
 {
 	const char *what = NULL;
-	u64 ram = (u64)totalram_pages() << PAGE_SHIFT;
 
 	if (!p->name || !*p->name || strlen(p->name) >= QUARRY_NAME_SIZE || strchr(p->name, '/') ||
 	    !strcmp(p->name, "fault"))
 		what = "name has to be 1 to 31 characters without '/', and not fault";
-	else if (p->limit && p->limit < SZ_64K)
-		what = "limit has to be 0 (none) or at least 65536 bytes";
-	else if (p->soft_limit && (p->soft_limit < SZ_64K ||
-				   (p->limit && p->soft_limit > p->limit)))
-		what = "soft_limit has to be 0 (none) or 65536 bytes to the limit";
-	else if (p->reserve > ram / 2)
-		what = "reserve has to be at most half of memory";
-	else if (p->limit && PAGE_ALIGN(p->reserve) > p->limit)
-		what = "reserve, in whole pages, has to be at most the limit";
 	else if (p->backing && p->backing_size < SZ_64K)
 		what = "backing_size has to be at least 65536 bytes";
 	else if (p->backing_size && !p->backing)
 		what = "backing_size needs a backing";
 	else if (p->backing && PAGE_ALIGN(p->reserve) > p->backing_size)
 		what = "reserve, in whole pages, has to be at most backing_size";
-	else if (p->decay_ms < -1 || p->decay_ms > QUARRY_DECAY_MAX)
-		what = "decay_ms has to be -1 (never) or 0 to 3600000 ms";
 	else if (p->node != NUMA_NO_NODE && (p->node < 0 || p->node >= nr_node_ids ||
 					     !node_online(p->node)))
 		what = "node has to be NUMA_NO_NODE or an online node";
 	if (!what)
 		return 0;
-	quarry_report("heap %.31s (limit %llu, reserve %llu, node %d): %s\n",
-		      p->name ?: "(null)", p->limit, p->reserve, p->node, what);
+	quarry_report("heap %.31s (node %d): %s\n", p->name ?: "(null)", p->node, what);
 	return -EINVAL;
+}
+
+/* What is too large for a knob is negative there and refused all the same. */
+static void get_knobs(struct quarry_knobs *knobs, const struct quarry_heap_params *p)
+{
+	knobs->value[QUARRY_KNOB_LIMIT] = p->limit;
+	knobs->value[QUARRY_KNOB_SOFT_LIMIT] = p->soft_limit;
+	knobs->value[QUARRY_KNOB_RESERVE] = p->reserve;
+	knobs->value[QUARRY_KNOB_DECAY_MS] = p->decay_ms;
+	knobs->value[QUARRY_KNOB_MAGAZINE_ORDER] = p->magazine_order;
+	knobs->value[QUARRY_KNOB_MAGAZINE_BYTES] =
+		p->magazine_bytes ?: quarry_knob_default(QUARRY_KNOB_MAGAZINE_BYTES);
 }
 
 static int add_heap(struct quarry_heap_priv *hp)
@@ -407,11 +415,13 @@ static void remove_heap(struct quarry_heap_priv *hp)
 }
 
 static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_params *params,
-		     struct quarry_backing *backing)
+		     const struct quarry_knobs *knobs, struct quarry_backing *backing)
 {
 	unsigned int k, i;
 	int ret;
 
+	hp->knobs = *knobs;
+	mutex_init(&hp->tune_mutex);
 	strscpy(hp->name, params->name, sizeof(hp->name));
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
 		for (i = 0; i < QUARRY_NR_CLASSES; i++)
@@ -420,6 +430,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 				params->reserve, backing);
 	if (ret)
 		return ret;
+	hp->pages.name = hp->name;
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
 	hp->pages.starve = starve;
@@ -430,7 +441,8 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 	quarry_failure_init(&hp->failure);
 	quarry_refill_init(&hp->refill, &hp->pages);
 	hp->relieved = jiffies - HZ;
-	quarry_runs_init(&hp->runs, &hp->pages, &hp->heap);
+	quarry_runs_init(&hp->runs, &hp->pages, &hp->heap,
+			 knobs->value[QUARRY_KNOB_MAGAZINE_ORDER], magazine_bytes(hp));
 	mutex_init(&hp->mutex);
 	INIT_LIST_HEAD(&hp->caches);
 	raw_spin_lock_init(&hp->arenas_lock);
@@ -443,10 +455,14 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 {
 	struct quarry_backing *backing = NULL;
 	struct quarry_heap_priv *hp;
+	struct quarry_knobs knobs;
+	unsigned long got = 0;
 	int ret;
 
 	might_sleep();
-	ret = check_heap_params(params);
+	get_knobs(&knobs, params);
+	ret = check_heap_params(params) ?:
+	      quarry_knobs_check(params->name, &knobs, QUARRY_KNOB_ANY);
 	if (ret)
 		return ERR_PTR(ret);
 	if (quarry_fault(QUARRY_FAULT_HEAP, sizeof(*hp)))
@@ -461,12 +477,12 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 		if (ret)
 			goto err_free;
 	}
-	ret = init_heap(hp, params, backing);
+	ret = init_heap(hp, params, &knobs, backing);
 	if (ret)
 		goto err_backing;
 	hp->owner = owner;
 	hp->site = site;
-	ret = quarry_pages_fill_reserve(&hp->pages);
+	ret = quarry_pages_fill_reserve(&hp->pages, &got);
 	if (ret)
 		goto err_pages;
 	ret = add_heap(hp);
@@ -550,6 +566,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	lost = hp->pages.nr_lost;
 	if (lost)
 		quarry_report("heap %s: %lu pages lost\n", hp->name, lost);
+	mutex_destroy(&hp->tune_mutex);
 	mutex_destroy(&hp->mutex);
 	kfree(hp);
 }
@@ -615,9 +632,9 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	stats->shrunk = (u64)READ_ONCE(hp->reclaim.nr_shrunk) << PAGE_SHIFT;
 	stats->trimmed = (u64)READ_ONCE(hp->reclaim.nr_trimmed) << PAGE_SHIFT;
 	stats->reclaimed = (u64)READ_ONCE(hp->reclaim.nr_reclaimed) << PAGE_SHIFT;
-	stats->limit = pages->limit;
-	stats->soft_limit = pages->soft_limit;
-	stats->reserve = pages->reserve;
+	stats->limit = READ_ONCE(pages->limit);
+	stats->soft_limit = READ_ONCE(pages->soft_limit);
+	stats->reserve = READ_ONCE(pages->reserve);
 }
 EXPORT_SYMBOL_GPL(quarry_heap_get_stats);
 
@@ -669,8 +686,18 @@ void quarry_heaps_walk(void (*fn)(struct quarry_heap_priv *hp, void *arg), void 
 	mutex_unlock(&heaps_mutex);
 }
 
-int quarry_heap_global_init(const struct quarry_heap_params *params)
+int quarry_heap_global_init(const struct quarry_knobs *knobs)
 {
+	const struct quarry_heap_params params = {
+		.name = "default",
+		.node = NUMA_NO_NODE,
+		.limit = knobs->value[QUARRY_KNOB_LIMIT],
+		.soft_limit = knobs->value[QUARRY_KNOB_SOFT_LIMIT],
+		.reserve = knobs->value[QUARRY_KNOB_RESERVE],
+		.decay_ms = knobs->value[QUARRY_KNOB_DECAY_MS],
+		.magazine_order = knobs->value[QUARRY_KNOB_MAGAZINE_ORDER],
+		.magazine_bytes = knobs->value[QUARRY_KNOB_MAGAZINE_BYTES],
+	};
 	struct quarry_heap *heap;
 	int ret;
 
@@ -679,7 +706,7 @@ int quarry_heap_global_init(const struct quarry_heap_params *params)
 	if (ret < 0)
 		return ret;
 	hotplug_state = ret;
-	heap = quarry_heap_create(params);
+	heap = quarry_heap_create(&params);
 	if (IS_ERR(heap)) {
 		cpuhp_remove_state_nocalls(hotplug_state);
 		return PTR_ERR(heap);

@@ -12,6 +12,7 @@
 #include <quarry/heap.h>
 
 #include "cache.h"
+#include "knobs.h"
 #include "pages.h"
 #include "pressure.h"
 #include "reclaim.h"
@@ -54,6 +55,12 @@ struct quarry_heap_priv {
 	struct list_head arenas;		/* under arenas_lock */
 	unsigned long nr_arenas;		/* under arenas_lock */
 	atomic_long_t arena_pages;		/* in chunks */
+	struct mutex tune_mutex;		/* whoever changes a knob */
+	struct quarry_knobs knobs;		/* as set last; under tune_mutex, glanced at */
+	struct quarry_knob_file {
+		struct quarry_heap_priv *hp;
+		enum quarry_knob knob;
+	} knob_files[QUARRY_NR_KNOBS];		/* constant */
 	struct dentry *dir;
 };
 
@@ -62,8 +69,8 @@ static inline struct quarry_heap_priv *to_priv(struct quarry_heap *heap)
 	return container_of(heap, struct quarry_heap_priv, heap);
 }
 
-/* @params: how to make the default heap. */
-int quarry_heap_global_init(const struct quarry_heap_params *params);
+/* @knobs: of the default heap; have been checked. */
+int quarry_heap_global_init(const struct quarry_knobs *knobs);
 void quarry_heap_global_exit(void);
 /* Call @fn for every heap under heaps_mutex: it must not allocate. */
 void quarry_heaps_walk(void (*fn)(struct quarry_heap_priv *hp, void *arg), void *arg);
@@ -91,6 +98,13 @@ unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *m
 
 /* Stands for call sites in modules that are gone. */
 extern const struct quarry_site quarry_gone_site;
+
+/*
+ * tune.c: set a knob of a heap that may be in use, to what @text says.  Process
+ * context, may sleep.  0, -EINVAL after a line in the log, or -ENOMEM if a larger
+ * reserve cannot be had; then nothing has changed.
+ */
+int quarry_heap_tune(struct quarry_heap_priv *hp, enum quarry_knob knob, const char *text);
 
 /* failure.c */
 void quarry_failure_init(struct quarry_failure *failure);

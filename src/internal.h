@@ -7,6 +7,8 @@
  *	0. knobs_mutex		fault injection, outside cpu_hotplug_lock (fault.c)
  *	   reach_mutex		length of the page map, by itself (pagemap.c)
  *	1. heaps_mutex		list of heaps (heap.c)
+ *	   heap->tune_mutex	knobs of one heap; a change drains, trims, takes
+ *				pages under it.  Not nested with heaps_mutex (tune.c)
  *	   pressure->mutex	reclaimers of one heap, while they run (pressure.c)
  *	   failure->mutex	the report of a failure (failure.c)
  *	2. heap->mutex		lists of caches; creation and destruction; process

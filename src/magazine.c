@@ -32,9 +32,16 @@
  * A front that nobody used yet shares a per-CPU area whose magazines are the
  * static empty one, so that everything misses; the first miss gives it its own.
  *
- * Capacity starts at 14 objects and doubles (to a cap of about 64 KiB of
- * objects) each time 8 x CPUs magazines went through a depot or were refilled:
- * a front that is used little keeps little (Bonwick and Adams 2001, 3.2, 4.4).
+ * Capacity starts at 14 objects and doubles (to a cap in bytes of objects, the
+ * heap's knob magazine_bytes) each time 8 x CPUs magazines went through a depot
+ * or were refilled: a front that is used little keeps little (Bonwick and Adams
+ * 2001, 3.2, 4.4).
+ *
+ * A front may be off, for good or while it is given other sizes: the paths below
+ * test that in the same section in which they move magazines, so one grace period
+ * after quarry_mags_stop() none is moved any more and a detach misses none.  Each
+ * object then comes from and goes to the layer below and is counted there; the
+ * inline paths need no test, as all they find is the static empty magazine.
  *
  * Locking: depot->lock, irq-safe, for one exchange; nothing is called under it.
  *
@@ -58,9 +65,8 @@
 /* A magazine is a power of two of bytes: 16 bytes of head and 8 per object. */
 #define MIN_CAPACITY		6U
 #define START_CAPACITY		14U
-/* Objects worth this many bytes in a magazine, and in a depot's full ones. */
-#define MAGAZINE_BYTES		(64UL << 10)
-#define DEPOT_BYTES		(512UL << 10)
+/* A depot's full magazines hold objects worth so many magazines of the cap. */
+#define DEPOT_SHARE		8
 
 /* Misses both ways; never written, as its count can go neither down nor up. */
 static struct quarry_magazine empty_magazine;
@@ -109,19 +115,52 @@ static unsigned int capacity_for(size_t bytes, size_t size)
 	return capacity * size > bytes ? max_t(size_t, bytes / size, 1) : capacity;
 }
 
+/* Nobody moves magazines: the front is stopped, or new. */
+void quarry_mags_resize(struct quarry_mags *mags, unsigned int bytes)
+{
+	unsigned int most = capacity_for(bytes, mags->size);
+	unsigned int least = min(most, START_CAPACITY);
+
+	WRITE_ONCE(mags->max_capacity, most);
+	WRITE_ONCE(mags->capacity, clamp(mags->capacity, least, most));
+	mags->max_full = clamp_t(size_t, (size_t)bytes * DEPOT_SHARE / (mags->size * most), 2, 64);
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_resize);
+
 void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
-		      const struct quarry_mags_ops *ops, struct quarry_meta *meta, size_t size)
+		      const struct quarry_mags_ops *ops, struct quarry_meta *meta, size_t size,
+		      unsigned int bytes)
 {
 	memset(mags, 0, sizeof(*mags));
 	front->cpu = quarry_cold_cpu;
 	mags->front = front;
 	mags->ops = ops;
 	mags->meta = meta;
-	mags->max_capacity = capacity_for(MAGAZINE_BYTES, size);
-	mags->capacity = min(mags->max_capacity, START_CAPACITY);
-	mags->max_full = clamp_t(size_t, DEPOT_BYTES / (size * mags->max_capacity), 2, 64);
+	mags->size = size;
+	quarry_mags_resize(mags, bytes);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_init);
+
+void quarry_mags_stop(struct quarry_mags *mags)
+{
+	/* Pairs with is_off(). */
+	WRITE_ONCE(mags->off, true);
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_stop);
+
+void quarry_mags_start(struct quarry_mags *mags)
+{
+	/* Orders what quarry_mags_resize() wrote before it; pairs with is_off(). */
+	smp_store_release(&mags->off, false);
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_start);
+
+/* Preemption off, or the answer is only a hint. */
+static bool is_off(const struct quarry_mags *mags)
+{
+	/* Pairs with smp_store_release() in quarry_mags_start(). */
+	return smp_load_acquire(&mags->off);
+}
 
 /* Give the front its own per-CPU area and depots.  Any number of CPUs may try at once. */
 static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
@@ -563,7 +602,9 @@ static void *try_alloc(struct quarry_mags *mags)
 
 	preempt_disable();
 	c = this_cpu_ptr(mags->front->cpu);
-	if (c->busy) {
+	if (is_off(mags)) {
+		obj = NULL;
+	} else if (c->busy) {
 		obj = alloc_nested(mags);
 	} else {
 		WRITE_ONCE(c->busy, 1);
@@ -577,6 +618,15 @@ static void *try_alloc(struct quarry_mags *mags)
 	return obj;
 }
 
+/*
+ * May a magazine from outside the section come into a place?  The front may have
+ * been stopped or got smaller magazines since it was made.
+ */
+static bool is_welcome(const struct quarry_mags *mags, const struct quarry_magazine *mag)
+{
+	return !is_off(mags) && mag->capacity <= READ_ONCE(mags->max_capacity);
+}
+
 /* A refilled magazine goes to this CPU if it still has nothing, else to the depot. */
 static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
 {
@@ -585,6 +635,8 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 	unsigned long flags;
 
 	preempt_disable();
+	if (!is_welcome(mags, mag))
+		goto out;
 	c = this_cpu_ptr(mags->front->cpu);
 	if (!c->busy) {
 		WRITE_ONCE(c->busy, 1);
@@ -599,6 +651,7 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 	mag = leave_cpu(mags, depot, mag);
 	count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
+out:
 	preempt_enable();
 	dispose(mags, mag);
 }
@@ -639,7 +692,7 @@ void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp)
 {
 	void *obj;
 
-	if (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, gfp))
+	if (unlikely(is_off(mags)) || (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, gfp)))
 		return quarry_mags_alloc_node(mags, gfp, NUMA_NO_NODE);
 	obj = try_alloc(mags);
 	return obj ?: alloc_refill(mags, gfp);
@@ -655,7 +708,9 @@ static bool try_free(struct quarry_mags *mags, void *obj, struct quarry_magazine
 
 	preempt_disable();
 	c = this_cpu_ptr(mags->front->cpu);
-	if (c->busy) {
+	if (is_off(mags)) {
+		done = false;
+	} else if (c->busy) {
 		done = free_nested(mags, obj);
 	} else {
 		WRITE_ONCE(c->busy, 1);
@@ -674,20 +729,26 @@ static bool stock_empty(struct quarry_mags *mags)
 	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
 	struct quarry_depot *depot = local_depot(mags);
 	unsigned long flags;
+	bool welcome;
 
 	if (!mag)
 		return false;
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	push(&depot->empty, mag);
+	welcome = is_welcome(mags, mag);
+	if (welcome)
+		push(&depot->empty, mag);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return true;
+	if (!welcome)
+		free_magazine(mags, mag);
+	return welcome;
 }
 
 void quarry_mags_free(struct quarry_mags *mags, void *obj)
 {
 	struct quarry_magazine *surplus = NULL;
 
-	if (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, GFP_NOWAIT))
+	if (unlikely(is_off(mags)) ||
+	    (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, GFP_NOWAIT)))
 		goto below;
 	if (!try_free(mags, obj, &surplus) &&
 	    (!stock_empty(mags) || !try_free(mags, obj, &surplus)))

@@ -56,9 +56,11 @@ struct quarry_mags {
 	const struct quarry_mags_ops *ops;
 	struct quarry_meta *meta;
 	struct quarry_depot *depots;	/* one per node; NULL until first use */
+	size_t size;			/* bytes of one object; constant */
 	unsigned int capacity;		/* of magazines made from now on; grows */
-	unsigned int max_capacity;
+	unsigned int max_capacity;	/* this and the next: written while stopped */
 	unsigned int max_full;		/* full magazines per depot */
+	bool off;			/* nothing goes through magazines */
 	struct quarry_magazine *detached;	/* between detach and flush; caller's lock */
 	atomic_long_t nr_ended[QUARRY_NR_LOW_LAYERS];	/* allocations that ended below */
 	atomic_long_t nr_free_below;	/* frees that went straight below, less refused ones */
@@ -87,9 +89,13 @@ struct quarry_mags_stats {
 int quarry_mags_global_init(void);
 void quarry_mags_global_exit(void);
 
-/* Not yet used by any CPU: costs nothing but the struct.  @size: bytes of one object. */
+/*
+ * Not yet used by any CPU: costs nothing but the struct.  @size: bytes of one object;
+ * @bytes: of objects that a magazine may hold.
+ */
 void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
-		      const struct quarry_mags_ops *ops, struct quarry_meta *meta, size_t size);
+		      const struct quarry_mags_ops *ops, struct quarry_meta *meta, size_t size,
+		      unsigned int bytes);
 /* Everything must have been flushed. */
 void quarry_mags_fini(struct quarry_mags *mags);
 
@@ -106,6 +112,15 @@ void *quarry_mags_alloc_node(struct quarry_mags *mags, gfp_t gfp, int node);
  */
 void quarry_mags_detach(struct quarry_mags *mags);
 void quarry_mags_flush(struct quarry_mags *mags);
+/*
+ * Stop a front, wait for a grace period, resize it if wanted, detach, start it again
+ * or leave it off, wait for another grace period, flush: then no magazine is left that
+ * is too large, or none at all.  Objects can be allocated and freed all the time, also
+ * through a front that is off, and counters stay exact.  Serialised as drains are.
+ */
+void quarry_mags_stop(struct quarry_mags *mags);
+void quarry_mags_resize(struct quarry_mags *mags, unsigned int bytes);
+void quarry_mags_start(struct quarry_mags *mags);
 /* A CPU that is dead and cannot race: detach and flush at once. */
 void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu);
 

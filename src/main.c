@@ -10,109 +10,66 @@
 #define pr_fmt(fmt) "quarry: " fmt
 
 #include <linux/kernel.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/rcupdate.h>
-#include <linux/string.h>
 
 #include "heap.h"
 #include "internal.h"
+#include "knobs.h"
 
-/* === Parameters: bytes, with an optional suffix K, M, G === */
+/* === Parameters: the knobs of the default heap === */
 
-/* Of the default heap. */
-static u64 limit, soft_limit, reserve;
-static int decay_ms = QUARRY_DECAY_DEFAULT;
+static s64 params[QUARRY_NR_KNOBS];
+static bool given[QUARRY_NR_KNOBS];
 
-static u64 ram_bytes(void)
+static int set_knob(const char *val, const struct kernel_param *kp)
 {
-	return (u64)totalram_pages() << PAGE_SHIFT;
+	enum quarry_knob knob = (s64 *)kp->arg - params;
+
+	given[knob] = true;
+	/* Whether they are in range, and fit together, is checked when all are there. */
+	return quarry_knob_parse(NULL, knob, val ?: "", &params[knob]);
 }
 
-/* Prints what a parameter may be, after what is wrong with it. */
-static int refuse(const char *name, const char *value, const char *what)
+static int get_knob(char *buffer, const struct kernel_param *kp)
 {
-	if (!strcmp(name, "soft_limit"))
-		pr_err("parameter soft_limit=%s: %s, has to be 0 (none) or 65536 to %llu bytes and within limit\n",
-		       value, what, ram_bytes());
-	else if (!strcmp(name, "limit"))
-		pr_err("parameter limit=%s: %s, has to be 0 (none) or 65536 to %llu bytes\n",
-		       value, what, ram_bytes());
-	else
-		pr_err("parameter reserve=%s: %s, has to be 0 to %llu bytes and within limit\n",
-		       value, what, ram_bytes() / 2);
-	return -EINVAL;
+	return sysfs_emit(buffer, "%lld\n", *(s64 *)kp->arg);
 }
 
-static int set_bytes(const char *val, const struct kernel_param *kp)
-{
-	size_t digits = val ? strspn(val, "0123456789") : 0;
-	bool suffix = digits && val[digits] && strchr("kKmMgG", val[digits]);
-	const char *rest = val + digits + suffix;
-
-	/* memparse() wraps silently; so few digits cannot. */
-	if (!digits || digits > (suffix ? 10 : 18) || (*rest && strcmp(rest, "\n")))
-		return refuse(kp->name, val ?: "", "not a number of bytes (suffix K, M or G)");
-	*(u64 *)kp->arg = memparse(val, NULL);
-	return 0;
-}
-
-static int get_bytes(char *buffer, const struct kernel_param *kp)
-{
-	return sysfs_emit(buffer, "%llu\n", *(u64 *)kp->arg);
-}
-
-static const struct kernel_param_ops bytes_ops = {
-	.set = set_bytes,
-	.get = get_bytes,
+static const struct kernel_param_ops knob_ops = {
+	.set = set_knob,
+	.get = get_knob,
 };
 
-module_param_cb(limit, &bytes_ops, &limit, 0444);
-MODULE_PARM_DESC(limit, "hard limit of the default heap in bytes: 0 (none) or 64K to all memory");
+module_param_cb(limit, &knob_ops, &params[QUARRY_KNOB_LIMIT], 0444);
+MODULE_PARM_DESC(limit, QUARRY_LIMIT_DESC);
 
-module_param_cb(soft_limit, &bytes_ops, &soft_limit, 0444);
-MODULE_PARM_DESC(soft_limit, "bytes above which the default heap gives back: 0 (none) or 64K to limit");
+module_param_cb(soft_limit, &knob_ops, &params[QUARRY_KNOB_SOFT_LIMIT], 0444);
+MODULE_PARM_DESC(soft_limit, QUARRY_SOFT_LIMIT_DESC);
 
-module_param_cb(reserve, &bytes_ops, &reserve, 0444);
-MODULE_PARM_DESC(reserve, "bytes the default heap takes at load and keeps: 0 to half of memory");
+module_param_cb(reserve, &knob_ops, &params[QUARRY_KNOB_RESERVE], 0444);
+MODULE_PARM_DESC(reserve, QUARRY_RESERVE_DESC);
 
-static int set_decay(const char *val, const struct kernel_param *kp)
+module_param_cb(decay_ms, &knob_ops, &params[QUARRY_KNOB_DECAY_MS], 0444);
+MODULE_PARM_DESC(decay_ms, QUARRY_DECAY_MS_DESC);
+
+module_param_cb(magazine_order, &knob_ops, &params[QUARRY_KNOB_MAGAZINE_ORDER], 0444);
+MODULE_PARM_DESC(magazine_order, QUARRY_MAGAZINE_ORDER_DESC);
+
+module_param_cb(magazine_bytes, &knob_ops, &params[QUARRY_KNOB_MAGAZINE_BYTES], 0444);
+MODULE_PARM_DESC(magazine_bytes, QUARRY_MAGAZINE_BYTES_DESC);
+
+static int __init get_params(struct quarry_knobs *knobs)
 {
-	int ms, ret = val ? kstrtoint(val, 10, &ms) : -EINVAL;
+	enum quarry_knob knob;
 
-	if (!ret && ms >= -1 && ms <= QUARRY_DECAY_MAX) {
-		*(int *)kp->arg = ms;
-		return 0;
+	for (knob = 0; knob < QUARRY_NR_KNOBS; knob++) {
+		if (!given[knob])
+			params[knob] = quarry_knob_default(knob);
+		knobs->value[knob] = params[knob];
 	}
-	pr_err("parameter %s=%s: %s, has to be -1 (never) or 0 to %d ms\n", kp->name, val ?: "",
-	       ret ? "not a number" : "out of range", QUARRY_DECAY_MAX);
-	return -EINVAL;
-}
-
-static const struct kernel_param_ops decay_ops = {
-	.set = set_decay,
-	.get = param_get_int,
-};
-
-module_param_cb(decay_ms, &decay_ops, &decay_ms, 0444);
-MODULE_PARM_DESC(decay_ms, "half-life of idle pages of the default heap: 0 at once, -1 never, to 3600000 ms");
-
-static int check_params(void)
-{
-	char value[24];
-
-	snprintf(value, sizeof(value), "%llu", limit);
-	if (limit && (limit < SZ_64K || limit > ram_bytes()))
-		return refuse("limit", value, "out of range");
-	snprintf(value, sizeof(value), "%llu", soft_limit);
-	if (soft_limit && (soft_limit < SZ_64K || soft_limit > ram_bytes() ||
-			   (limit && soft_limit > limit)))
-		return refuse("soft_limit", value, "out of range");
-	snprintf(value, sizeof(value), "%llu", reserve);
-	if (reserve > ram_bytes() / 2 || (limit && PAGE_ALIGN(reserve) > limit))
-		return refuse("reserve", value, "out of range");
-	return 0;
+	return quarry_knobs_check(NULL, knobs, QUARRY_KNOB_ANY);
 }
 
 /* === Modules that leave something behind === */
@@ -156,15 +113,11 @@ EXPORT_SYMBOL_GPL(quarry_abi_1);
 
 static int __init quarry_init(void)
 {
-	struct quarry_heap_params params = { .name = "default", .node = NUMA_NO_NODE };
-	int ret = check_params();
+	struct quarry_knobs knobs;
+	int ret = get_params(&knobs);
 
 	if (ret)
 		return ret;
-	params.limit = limit;
-	params.soft_limit = soft_limit;
-	params.reserve = reserve;
-	params.decay_ms = decay_ms;
 	ret = quarry_mags_global_init();
 	if (ret)
 		return ret;
@@ -175,14 +128,16 @@ static int __init quarry_init(void)
 	ret = quarry_reclaim_global_init();
 	if (ret)
 		goto err_debugfs;
-	ret = quarry_heap_global_init(&params);
+	ret = quarry_heap_global_init(&knobs);
 	if (ret)
 		goto err_reclaim;
 	ret = watch_modules();
 	if (ret)
 		goto err_heap;
-	pr_info("loaded: limit %llu bytes (0: none), soft_limit %llu, reserve %llu, decay_ms %d\n",
-		limit, soft_limit, reserve, decay_ms);
+	pr_info("loaded: limit %lld bytes (0: none), soft_limit %lld, reserve %lld, decay_ms %lld, magazine_order %lld, magazine_bytes %lld\n",
+		params[QUARRY_KNOB_LIMIT], params[QUARRY_KNOB_SOFT_LIMIT],
+		params[QUARRY_KNOB_RESERVE], params[QUARRY_KNOB_DECAY_MS],
+		params[QUARRY_KNOB_MAGAZINE_ORDER], params[QUARRY_KNOB_MAGAZINE_BYTES]);
 	return 0;
 
 err_heap:

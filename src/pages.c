@@ -33,7 +33,7 @@
  * Invariants (quarry_pages_verify()): an extent is in the bucket that its buddy
  * says, and in none if it is full; nr_mapped = sum of the pages that the extents
  * still have; nr_used = nr_mapped - free units of all buddies; nr_mapped +
- * nr_booked never exceeds the limit.
+ * nr_booked never grows beyond the limit (which may be lowered below it).
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -43,6 +43,8 @@
 #include <linux/rcupdate.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+
+#include <trace/events/quarry.h>
 
 #include "internal.h"
 #include "pages.h"
@@ -329,6 +331,34 @@ static void *alloc_mapped_elsewhere(struct quarry_pages *pages,
 	return addr;
 }
 
+/* Not everything that fails does so at the limit, and not all growth is above the soft one. */
+static void trace_limit(struct quarry_pages *pages, bool hard, unsigned long nr_pages)
+{
+	u64 mapped, limit, more = 0;
+
+	if (!trace_quarry_limit_hit_enabled())
+		return;
+	mapped = (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT;
+	limit = hard ? READ_ONCE(pages->limit) : READ_ONCE(pages->soft_limit);
+	if (hard)
+		more = (u64)(READ_ONCE(pages->nr_booked) + roundup_pow_of_two(nr_pages)) <<
+		       PAGE_SHIFT;
+	if (limit && mapped + more > limit)
+		trace_quarry_limit_hit(pages->name, hard, mapped, limit, nr_pages);
+}
+
+void quarry_pages_trace_reserve(struct quarry_pages *pages, gfp_t gfp)
+{
+	unsigned long nr_free, reserve;
+
+	if (!trace_quarry_reserve_used_enabled() || gfpflags_allow_blocking(gfp))
+		return;
+	nr_free = max_t(long, READ_ONCE(pages->nr_mapped) - READ_ONCE(pages->nr_used), 0);
+	reserve = quarry_pages_reserve(pages);
+	if (nr_free < reserve)
+		trace_quarry_reserve_used(pages->name, nr_free, reserve);
+}
+
 static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages_want *want,
 			   enum quarry_layer *layer)
 {
@@ -349,10 +379,13 @@ static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages
 			return addr;
 	}
 	addr = quarry_pages_grow(pages, want);
-	if (!addr)
+	if (!addr) {
+		trace_limit(pages, true, want->nr_pages);
 		return NULL;
+	}
 grown:
 	*layer = QUARRY_LAYER_KERNEL;
+	trace_limit(pages, false, want->nr_pages);
 	if (pages->notify)
 		pages->notify(pages);
 	return addr;
@@ -388,14 +421,21 @@ void *quarry_pages_alloc(struct quarry_pages *pages, const struct quarry_pages_w
 	if (!gfpflags_allow_blocking(gfp) && (!addr || reached == QUARRY_LAYER_KERNEL))
 		raise_watermark(pages, want);
 	check_watermark(pages);
+	if (addr)
+		quarry_pages_trace_reserve(pages, gfp);
 	/* Who says NORETRY can do with less and will ask for that. */
 	if (addr || (gfp & __GFP_NORETRY))
 		return addr;
 	if (gfpflags_allow_blocking(gfp) && pages->relieve && pages->relieve(pages))
 		addr = alloc_or_grow(pages, want, layer);
-	if (!addr && pages->failed)
+	if (addr)
+		return addr;
+	trace_quarry_failure(pages->name, want->nr_pages, gfp,
+			     (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT,
+			     READ_ONCE(pages->limit));
+	if (pages->failed)
 		pages->failed(pages, want->nr_pages, gfp);
-	return addr;
+	return NULL;
 }
 
 /* === Freeing === */
@@ -429,6 +469,7 @@ int quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_
 	memset(pages, 0, sizeof(*pages));
 	raw_spin_lock_init(&pages->lock);
 	pages->node = backing ? quarry_backing_node(backing) : node;
+	pages->name = "";
 	pages->limit = limit;
 	pages->soft_limit = soft_limit;
 	pages->reserve = reserve;
@@ -448,7 +489,7 @@ void quarry_pages_put_all(struct quarry_pages *pages)
 	/* Nobody else is left. */
 	list_for_each_entry_safe(ext, next, &pages->extents, node_all) {
 		list_del(&ext->node_all);
-		pages->nr_lost += quarry_extent_put(ext);
+		pages->nr_lost += quarry_pages_put_extent(ext);
 		cond_resched();
 	}
 }

@@ -7,6 +7,7 @@
 
 #include <linux/list.h>
 #include <linux/log2.h>
+#include <linux/math.h>
 #include <linux/nodemask.h>
 #include <linux/pfn.h>
 #include <linux/rbtree.h>
@@ -69,9 +70,11 @@ struct quarry_pages_node {
 struct quarry_pages {
 	raw_spinlock_t lock;
 	int node;				/* preferred; constant */
-	u64 limit;				/* bytes, 0: none; constant */
-	u64 soft_limit;				/* bytes, 0: none; constant */
-	u64 reserve;				/* bytes; constant */
+	const char *name;			/* of the heap, for tracepoints; constant */
+	/* knobs, in bytes: written under lock by quarry_heap_tune(), glanced at without */
+	u64 limit;				/* 0: none */
+	u64 soft_limit;				/* 0: none */
+	u64 reserve;
 	/* Called when growth failed and the caller may sleep: true if a retry may help. */
 	bool (*relieve)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, when pages became free or mapped ones more. */
@@ -187,9 +190,9 @@ unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_
 static inline unsigned long quarry_pages_nr_above(const struct quarry_pages *pages)
 {
 	u64 mapped = (u64)READ_ONCE(pages->nr_mapped) << PAGE_SHIFT;
+	u64 soft_limit = READ_ONCE(pages->soft_limit);
 
-	return pages->soft_limit && mapped > pages->soft_limit ?
-	       PFN_UP(mapped - pages->soft_limit) : 0;
+	return soft_limit && mapped > soft_limit ? PFN_UP(mapped - soft_limit) : 0;
 }
 
 /* Free pages beyond the reserve. */
@@ -215,8 +218,11 @@ void *quarry_pages_grow(struct quarry_pages *pages, const struct quarry_pages_wa
 /* The same from the node itself and with no effort; what failing costs is little. */
 void *quarry_pages_grow_near(struct quarry_pages *pages, const struct quarry_pages_want *want);
 
-/* Take extents until @reserve bytes are mapped.  Process context. */
-int quarry_pages_fill_reserve(struct quarry_pages *pages);
+/*
+ * Take extents until the reserve is mapped; @got grows by their pages, also if it
+ * fails (-ENOMEM).  Process context.
+ */
+int quarry_pages_fill_reserve(struct quarry_pages *pages, unsigned long *got);
 
 /*
  * Take extents until there are as many free pages as atomic callers need.  False if
@@ -254,11 +260,22 @@ static inline unsigned long quarry_pages_low(const struct quarry_pages *pages)
 		     READ_ONCE(pages->reserve) >> (PAGE_SHIFT + 1));
 }
 
+static inline unsigned long quarry_pages_reserve(const struct quarry_pages *pages)
+{
+	return DIV_ROUND_UP_ULL(READ_ONCE(pages->reserve), PAGE_SIZE);
+}
+
+/* quarry_extent_put(), and tracers are told. */
+unsigned int quarry_pages_put_extent(struct quarry_extent *ext);
+
 /* Put the extent where its buddy says, after each change of it; take it out of there. */
 void quarry_pages_link(struct quarry_extent *ext);
 void quarry_pages_unlink(struct quarry_extent *ext);
 /* Cut @want out of an extent that has it. */
 void *quarry_pages_take(struct quarry_extent *ext, const struct quarry_pages_want *want);
+
+/* Tell tracers if who may not sleep was served while less than the reserve was free. */
+void quarry_pages_trace_reserve(struct quarry_pages *pages, gfp_t gfp);
 
 /* Pages of the largest free block; pages->lock held. */
 unsigned long quarry_pages_largest(const struct quarry_pages *pages);

@@ -26,6 +26,8 @@
 #include <linux/minmax.h>
 #include <linux/sched.h>
 
+#include <trace/events/quarry.h>
+
 #include "internal.h"
 #include "pages.h"
 
@@ -120,6 +122,8 @@ static void *add_extent(struct quarry_pages *pages, struct quarry_extent *ext,
 	unsigned long flags;
 	void *addr = NULL;
 
+	trace_quarry_extent_get(pages->name, ext->pfn, ext->nr_pages, ext->node,
+				ext->kind == QUARRY_KIND_DATA);
 	raw_spin_lock_irqsave(&pages->lock, flags);
 	list_add_tail(&ext->node_all, &pages->extents);
 	node_set(ext->node, pages->holders);
@@ -208,8 +212,8 @@ void *quarry_pages_grow(struct quarry_pages *pages, const struct quarry_pages_wa
 
 /* === In advance === */
 
-/* One extent of up to @nr_pages pages; false if there is none. */
-static bool add_one(struct quarry_pages *pages, unsigned long nr_pages, int node)
+/* One extent of up to @nr_pages pages; returns how many, 0 if there is none. */
+static unsigned long add_one(struct quarry_pages *pages, unsigned long nr_pages, int node)
 {
 	unsigned int most = min_t(unsigned int, QUARRY_EXTENT_MAX_ORDER, QUARRY_KERNEL_MAX_ORDER);
 	int order = min_t(unsigned int, ilog2(nr_pages), most);
@@ -219,18 +223,22 @@ static bool add_one(struct quarry_pages *pages, unsigned long nr_pages, int node
 		ext = try_order(pages, QUARRY_KIND_PTR, order, node,
 				order ? opportunistic_flags(GFP_KERNEL) :
 					GFP_KERNEL | __GFP_NOWARN);
-	if (ext)
-		add_extent(pages, ext, NULL);
-	return ext;
+	if (!ext)
+		return 0;
+	nr_pages = ext->nr_pages;
+	add_extent(pages, ext, NULL);
+	return nr_pages;
 }
 
-int quarry_pages_fill_reserve(struct quarry_pages *pages)
+int quarry_pages_fill_reserve(struct quarry_pages *pages, unsigned long *got)
 {
-	unsigned long want = DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE);
+	unsigned long want = quarry_pages_reserve(pages), mapped, nr;
 
-	while (pages->nr_mapped < want) {
-		if (!add_one(pages, want - pages->nr_mapped, quarry_pages_home(pages)))
+	while ((mapped = READ_ONCE(pages->nr_mapped)) < want) {
+		nr = add_one(pages, want - mapped, quarry_pages_home(pages));
+		if (!nr)
 			return -ENOMEM;
+		*got += nr;
 		cond_resched();
 	}
 	return 0;

@@ -15,20 +15,17 @@
 #include <linux/minmax.h>
 #include <linux/sched.h>
 
+#include <trace/events/quarry.h>
+
 #include "internal.h"
 #include "pages.h"
 
 #define TRIES	16	/* extents looked at per bucket */
 
-static unsigned long reserve_pages(const struct quarry_pages *pages)
-{
-	return DIV_ROUND_UP_ULL(pages->reserve, PAGE_SIZE);
-}
-
 /* Free pages that may go without cutting into the reserve. */
 static unsigned long nr_spare(const struct quarry_pages *pages, unsigned long nr_free)
 {
-	unsigned long keep = reserve_pages(pages);
+	unsigned long keep = quarry_pages_reserve(pages);
 
 	return pages->nr_mapped > keep ? min(nr_free, pages->nr_mapped - keep) : 0;
 }
@@ -178,6 +175,28 @@ static void count_lost(struct quarry_pages *pages, unsigned long lost)
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 }
 
+unsigned int quarry_pages_put_extent(struct quarry_extent *ext)
+{
+	unsigned long pfn = ext->pfn, nr_pages = quarry_extent_nr_present(ext);
+	bool data = ext->kind == QUARRY_KIND_DATA;
+	const char *name = ext->pages->name;
+	int node = ext->node;
+	unsigned int lost = quarry_extent_put(ext);
+
+	trace_quarry_extent_put(name, pfn, nr_pages, node, data, true, lost);
+	return lost;
+}
+
+static unsigned int put_block(struct quarry_extent *ext, unsigned long offset, unsigned int order)
+{
+	unsigned int lost = quarry_extent_put_block(ext, offset, order);
+
+	/* The heap's reclaim mutex keeps the extent. */
+	trace_quarry_extent_put(ext->pages->name, ext->pfn + offset, 1UL << order, ext->node,
+				ext->kind == QUARRY_KIND_DATA, false, lost);
+	return lost;
+}
+
 /* One extent or one block; returns how many pages left the heap. */
 static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_pages)
 {
@@ -199,7 +218,7 @@ static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_p
 		return 0;
 
 	nr_pages = whole ? quarry_extent_nr_present(ext) : 1UL << order;
-	lost = whole ? quarry_extent_put(ext) : quarry_extent_put_block(ext, offset, order);
+	lost = whole ? quarry_pages_put_extent(ext) : put_block(ext, offset, order);
 	if (lost)
 		count_lost(pages, lost);
 	return nr_pages;

@@ -50,6 +50,9 @@ static void drain_and_release(struct quarry_pressure *p)
 {
 	p->drain(p);
 	quarry_reclaim_pressed(p->reclaim, nr_above(p), false);
+	/* What is idle now is in extents of more pages than that: one goes whole. */
+	if (nr_above(p))
+		quarry_reclaim_pressed(p->reclaim, BIT(QUARRY_EXTENT_MAX_ORDER), false);
 }
 
 static void ask(struct quarry_reclaimer *reclaimer, u64 wanted)

@@ -30,6 +30,8 @@
 #include <linux/minmax.h>
 #include <linux/shrinker.h>
 
+#include <trace/events/quarry.h>
+
 #include "internal.h"
 #include "reclaim.h"
 
@@ -41,6 +43,20 @@
 
 static DEFINE_MUTEX(reclaims_mutex);
 static LIST_HEAD(reclaims);
+
+/* The caller holds r->mutex and counts what went. */
+static unsigned long release(struct quarry_reclaim *r, unsigned long nr_pages,
+			     enum quarry_trim_reason reason)
+{
+	unsigned long given;
+
+	lockdep_assert_held(&r->mutex);
+	if (!nr_pages)
+		return 0;
+	given = quarry_pages_release(r->pages, nr_pages);
+	trace_quarry_trim(r->pages->name, reason, nr_pages, given);
+	return given;
+}
 
 /* === Decay === */
 
@@ -99,7 +115,7 @@ static void decay(struct quarry_reclaim *r, unsigned long now)
 		r->debt = quarry_pages_nr_idle(r->pages) << DEBT_SHIFT;
 	/* What was taken since is not owed any more. */
 	r->debt = min(r->debt, idle << DEBT_SHIFT);
-	due = quarry_pages_release(r->pages, r->debt >> DEBT_SHIFT);
+	due = release(r, r->debt >> DEBT_SHIFT, QUARRY_TRIM_DECAY);
 	r->debt -= min(r->debt, due << DEBT_SHIFT);
 	r->nr_decayed += due;
 }
@@ -117,10 +133,8 @@ static void decay_work(struct work_struct *work)
 	quarry_reclaim_notify(r);
 }
 
-int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms)
+void quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms)
 {
-	if (decay_ms < -1 || decay_ms > QUARRY_DECAY_MAX)
-		return -EINVAL;
 	mutex_lock(&r->mutex);
 	WRITE_ONCE(r->decay_ms, decay_ms);
 	/* What was idle until now is not charged with the new half-life. */
@@ -130,19 +144,19 @@ int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms)
 	/* A tick that is far away comes at once and is followed by nearer ones. */
 	if (decay_ms >= 0)
 		mod_delayed_work(system_unbound_wq, &r->work, 0);
-	return 0;
 }
 
 /* === On request === */
 
-u64 quarry_reclaim_trim(struct quarry_reclaim *r)
+u64 quarry_reclaim_trim(struct quarry_reclaim *r, unsigned long nr_pages,
+			enum quarry_trim_reason reason)
 {
 	unsigned long nr;
 
 	mutex_lock(&r->mutex);
 	quarry_pages_drop_watermark(r->pages);
 	/* What becomes free meanwhile is for the next one, or this might never end. */
-	nr = quarry_pages_release(r->pages, quarry_pages_nr_idle(r->pages));
+	nr = release(r, min(nr_pages, quarry_pages_nr_idle(r->pages)), reason);
 	r->nr_trimmed += nr;
 	mutex_unlock(&r->mutex);
 	return (u64)nr << PAGE_SHIFT;
@@ -157,7 +171,7 @@ unsigned long quarry_reclaim_pressed(struct quarry_reclaim *r, unsigned long nr_
 	else if (!mutex_trylock(&r->mutex))
 		return 0;
 	quarry_pages_drop_watermark(r->pages);
-	nr = quarry_pages_release(r->pages, nr_pages);
+	nr = release(r, nr_pages, QUARRY_TRIM_SOFT_LIMIT);
 	r->nr_reclaimed += nr;
 	mutex_unlock(&r->mutex);
 	return nr;
@@ -196,7 +210,7 @@ unsigned long quarry_shrink_scan(struct shrinker *shrinker, struct shrink_contro
 		if (!mutex_trylock(&r->mutex))
 			continue;
 		quarry_pages_drop_watermark(r->pages);
-		n = quarry_pages_release(r->pages, want - nr);
+		n = release(r, want - nr, QUARRY_TRIM_SHRINK);
 		r->nr_shrunk += n;
 		nr += n;
 		mutex_unlock(&r->mutex);

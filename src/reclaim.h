@@ -14,8 +14,14 @@
 struct shrinker;
 struct shrink_control;
 
-/* Longest half-life, milliseconds; 0 is at once, -1 never. */
-#define QUARRY_DECAY_MAX	3600000
+/* Why pages are given back. */
+enum quarry_trim_reason {
+	QUARRY_TRIM_DECAY,
+	QUARRY_TRIM_SHRINK,
+	QUARRY_TRIM_REQUEST,
+	QUARRY_TRIM_SOFT_LIMIT,
+	QUARRY_TRIM_LIMIT,	/* growth failed */
+};
 
 struct quarry_reclaim {
 	struct quarry_pages *pages;		/* constant */
@@ -41,8 +47,9 @@ void quarry_reclaim_stop(struct quarry_reclaim *r);
 /* Pages became free: let them decay.  Any context but NMI. */
 void quarry_reclaim_notify(struct quarry_reclaim *r);
 
-/* Everything beyond the reserve.  Process context.  Bytes given back. */
-u64 quarry_reclaim_trim(struct quarry_reclaim *r);
+/* Up to @nr_pages beyond the reserve.  Process context.  Bytes given back. */
+u64 quarry_reclaim_trim(struct quarry_reclaim *r, unsigned long nr_pages,
+			enum quarry_trim_reason reason);
 
 /*
  * Up to @nr_pages because the heap is above its soft limit; returns how many went.
@@ -50,8 +57,8 @@ u64 quarry_reclaim_trim(struct quarry_reclaim *r);
  */
 unsigned long quarry_reclaim_pressed(struct quarry_reclaim *r, unsigned long nr_pages, bool try);
 
-/* -EINVAL if out of range. */
-int quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms);
+/* @decay_ms is in range. */
+void quarry_reclaim_set_decay(struct quarry_reclaim *r, int decay_ms);
 
 /* The shrinker: free pages of all heaps; and what guards their list. */
 extern struct mutex *const quarry_reclaims_mutex;

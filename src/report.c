@@ -19,6 +19,20 @@
 static atomic_long_t nr_reports;
 static bool suppressed;
 
+void quarry_refusal(const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	atomic_long_inc(&nr_reports);
+	if (READ_ONCE(suppressed))
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	pr_err("%pV", &vaf);
+	va_end(args);
+}
+
 void quarry_report(const char *fmt, ...)
 {
 	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 20);

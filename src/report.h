@@ -11,6 +11,9 @@
 /* Print one report (rate limited) and count it. */
 __printf(1, 2) void quarry_report(const char *fmt, ...);
 
+/* The same about what its owner or root wrote, who has to see each line: no rate limit. */
+__printf(1, 2) void quarry_refusal(const char *fmt, ...);
+
 /* Reports so far; with suppression on they are counted but not printed. */
 unsigned long quarry_report_count(void);
 void quarry_report_suppress(bool on);

@@ -4,9 +4,11 @@
  *
  * Blocks of 2^0 to 2^3 pages go through a magazine front each, for either kind
  * of memory; other counts go straight to the page heap and cost exactly their
- * pages.  The owner of the first page is the front, or says how long a run is, so
- * that a free needs no size; it stays while the run waits in a magazine, nothing
- * is written on that path.
+ * pages.  So do blocks of orders above the knob magazine_order, whose fronts are
+ * off, but those are counted by their front all the same, so that it can change.
+ * The owner of the first page is the front, or says how long a run is, so that a
+ * free needs no size; it stays while the run waits in a magazine, nothing is
+ * written on that path.
  *
  * Locking: that of the layers below.  An entry is cleared by cmpxchg(),
  * so that of two CPUs that free the same run one is refused.
@@ -58,6 +60,8 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 		if (!objs[0])
 			return 0;
 		got = 1 + quarry_pages_alloc_batch(rf->pages, &want, objs + 1, nr - 1, layer);
+	} else {
+		quarry_pages_trace_reserve(rf->pages, gfp);
 	}
 	for (i = 0; i < got; i++)
 		mark_run(objs[i], front_owner(rf));
@@ -91,9 +95,10 @@ static const struct quarry_mags_ops run_ops = {
 };
 
 void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
-		      struct quarry_heap *heap)
+		      struct quarry_heap *heap, int magazine_order, unsigned int magazine_bytes)
 {
-	unsigned int k, order;
+	unsigned int k;
+	int order;
 
 	runs->pages = pages;
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
@@ -106,7 +111,9 @@ void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
 			rf->kind = k;
 			rf->order = order;
 			quarry_mags_init(&rf->mags, &rf->front->front, &run_ops, &pages->meta,
-					 PAGE_SIZE << order);
+					 PAGE_SIZE << order, magazine_bytes);
+			if (order > magazine_order)
+				quarry_mags_stop(&rf->mags);
 		}
 	}
 }

@@ -24,9 +24,12 @@ struct quarry_runs {
 	atomic_long_t nr_direct_frees;
 };
 
-/* @heap: where the inline path finds the fronts. */
+/*
+ * @heap: where the inline path finds the fronts.  @magazine_order: the largest that goes
+ * through magazines, -1: none.
+ */
 void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
-		      struct quarry_heap *heap);
+		      struct quarry_heap *heap, int magazine_order, unsigned int magazine_bytes);
 void quarry_runs_fini(struct quarry_runs *runs);
 
 /*

@@ -61,6 +61,10 @@ struct quarry_heap {
  * @node: NUMA node that extents are preferred from (0 is node 0), or %NUMA_NO_NODE
  * @decay_ms: half-life of idle pages in milliseconds: the half of them goes back to
  *            the kernel in that time; 0 at once, -1 never, at most 3600000
+ * @magazine_order: largest order of page blocks that goes through magazines, -1 (none) to 3;
+ *                  0 is single pages only
+ * @magazine_bytes: bytes of objects that one magazine may hold, 4096 to 1048576; 0 for the
+ *                  default, 65536
  * @backing: address of whole pages of the caller's own that the heap lives on, instead
  *           of asking the kernel; NULL for the kernel.  In the direct map, of one
  *           node, each page with a refcount of 1 or, behind the first of a block of
@@ -68,10 +72,16 @@ struct quarry_heap {
  *           until the heap is destroyed, and does nothing with them meanwhile.
  * @backing_size: bytes at @backing, a multiple of %PAGE_SIZE, at least 65536
  *
- * With a backing metadata pages come from it, too, and an allocation may be as long as the
- * backing.  What the kernel is still asked for are the structs and per-CPU areas of
- * caches on first use, and for each extent its index and what is missing of the page map:
- * 8 bytes per page.
+ * But for @name, @node and the backing these are the knobs of a heap: parameters of
+ * quarry.ko (for the default heap) and files in debugfs have the same names, units and
+ * ranges.  @limit and @soft_limit, where not 0, are 65536 bytes to all of memory;
+ * @soft_limit and @reserve, rounded up to pages, are at most @limit; @reserve is at most
+ * half of memory.
+ *
+ * With a backing metadata pages come from it, too, and an allocation may be as long as
+ * the backing.  Its creation takes 8 bytes per page of the backing for the page map;
+ * what the kernel is asked for later are the structs and per-CPU areas of caches on
+ * first use, and the index of each extent.
  */
 struct quarry_heap_params {
 	const char *name;
@@ -80,15 +90,23 @@ struct quarry_heap_params {
 	u64 reserve;
 	int node;
 	int decay_ms;
+	int magazine_order;
+	unsigned int magazine_bytes;
 	void *backing;
 	u64 backing_size;
 };
 
 /* Half-life of idle pages unless asked otherwise, milliseconds. */
 #define QUARRY_DECAY_DEFAULT	10000
+/* What goes through magazines unless asked otherwise: order; bytes of objects in one. */
+#define QUARRY_MAGAZINE_ORDER_DEFAULT	3
+#define QUARRY_MAGAZINE_BYTES_DEFAULT	65536
 
 /* In an initialiser of &struct quarry_heap_params: what zero does not mean. */
-#define QUARRY_HEAP_DEFAULTS	.node = NUMA_NO_NODE, .decay_ms = QUARRY_DECAY_DEFAULT
+#define QUARRY_HEAP_DEFAULTS						\
+	.node = NUMA_NO_NODE, .decay_ms = QUARRY_DECAY_DEFAULT,		\
+	.magazine_order = QUARRY_MAGAZINE_ORDER_DEFAULT,		\
+	.magazine_bytes = QUARRY_MAGAZINE_BYTES_DEFAULT
 
 /**
  * struct quarry_heap_stats - a heap in numbers; all in bytes unless said otherwise
