@@ -311,7 +311,7 @@ static const struct quarry_front *front_of(const struct going *g, unsigned int i
 	case 1:
 		return &g->heap->classes[QUARRY_KIND_PTR][class]->front;
 	default:
-		return &to_priv(g->heap)->runs.fronts[QUARRY_KIND_PTR][0].front;
+		return &g->heap->pages[QUARRY_KIND_PTR][0].front;
 	}
 }
 
