@@ -13,15 +13,15 @@
 #define NR_HEAPS	8
 #define RUN_PAGES	16	/* the smallest extent */
 
-static void expect_heap_of_run(struct kunit *test, const struct quarry_test_run *run,
-			       unsigned long nr_pages, struct quarry_heap *heap)
+/* Of all pages of the run that is or was at @addr. */
+static void expect_heap_of_run(struct kunit *test, const void *addr, struct quarry_heap *heap)
 {
 	unsigned long i;
 
-	for (i = 0; i < nr_pages; i++) {
-		KUNIT_EXPECT_PTR_EQ(test, quarry_heap_of(run->addr + i * PAGE_SIZE), heap);
-		KUNIT_EXPECT_PTR_EQ(test, quarry_heap_of(run->addr + (i + 1) * PAGE_SIZE - 1),
-				    heap);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	for (i = 0; i < RUN_PAGES; i++, addr += PAGE_SIZE) {
+		KUNIT_EXPECT_PTR_EQ(test, quarry_heap_of(addr), heap);
+		KUNIT_EXPECT_PTR_EQ(test, quarry_heap_of(addr + PAGE_SIZE - 1), heap);
 	}
 }
 
@@ -30,6 +30,7 @@ static void neighbours_are_told_apart(struct kunit *test)
 {
 	struct quarry_test_run runs[NR_HEAPS];
 	struct quarry_heap *heaps[NR_HEAPS];
+	void *addr;
 	unsigned int i;
 
 	for (i = 0; i < NR_HEAPS; i++) {
@@ -37,19 +38,20 @@ static void neighbours_are_told_apart(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heaps[i], &runs[i], RUN_PAGES, i));
 	}
 	for (i = 0; i < NR_HEAPS; i++) {
-		expect_heap_of_run(test, &runs[i], RUN_PAGES, heaps[i]);
+		expect_heap_of_run(test, runs[i].addr, heaps[i]);
 		KUNIT_EXPECT_PTR_NE(test, quarry_heap_of(runs[i].addr - 1), heaps[i]);
 		KUNIT_EXPECT_PTR_NE(test, quarry_heap_of(runs[i].addr + RUN_PAGES * PAGE_SIZE),
 				    heaps[i]);
 	}
 	/* Every other one goes; the leaf stays for the rest. */
 	for (i = 0; i < NR_HEAPS; i += 2) {
+		addr = runs[i].addr;
 		quarry_test_run_free(test, &runs[i]);
 		quarry_test_heap_done(test, heaps[i]);
-		expect_heap_of_run(test, &runs[i], RUN_PAGES, NULL);
+		expect_heap_of_run(test, addr, NULL);
 	}
 	for (i = 1; i < NR_HEAPS; i += 2) {
-		expect_heap_of_run(test, &runs[i], RUN_PAGES, heaps[i]);
+		expect_heap_of_run(test, runs[i].addr, heaps[i]);
 		quarry_test_run_free(test, &runs[i]);
 	}
 }
@@ -97,48 +99,55 @@ static void longer_map_keeps_owners(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_pagemap_size, size);
 	KUNIT_EXPECT_EQ(test, quarry_pagemap_reach(size * QUARRY_PAGEMAP_LEAF + 1), 0);
 	KUNIT_EXPECT_EQ(test, quarry_pagemap_size, size + 1);
-	expect_heap_of_run(test, &run, RUN_PAGES, heap);
+	expect_heap_of_run(test, run.addr, heap);
 	KUNIT_EXPECT_NULL(test, quarry_heap_of(__va(PFN_PHYS(size * QUARRY_PAGEMAP_LEAF))));
 	quarry_test_run_free(test, &run);
 
 	KUNIT_EXPECT_EQ(test, quarry_pagemap_reach(ULONG_MAX >> PAGE_SHIFT), 0);
 	KUNIT_EXPECT_EQ(test, quarry_pagemap_size, most);
 	KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(heap, &run, RUN_PAGES, 2));
-	expect_heap_of_run(test, &run, RUN_PAGES, heap);
+	expect_heap_of_run(test, run.addr, heap);
 	quarry_test_run_free(test, &run);
 }
 
-/* What one heap gave back early belongs to the one that got it, then and later. */
+#define NR_RUNS		128
+#define NR_OTHERS	64	/* heaps of one small extent each */
+
+/* What one heap gave back early is nobody's or of who got it, then and later. */
 static void holes_belong_to_who_got_them(struct kunit *test)
 {
-	struct quarry_test_run *runs = quarry_test_array(test, 2 * NR_HEAPS * 16, sizeof(*runs));
-	struct quarry_heap *first = quarry_test_heap(test), *second = quarry_test_heap(test);
-	struct quarry_test_run *more = runs + NR_HEAPS * 16;
+	struct quarry_test_run *runs = quarry_test_array(test, NR_RUNS, sizeof(*runs));
+	struct quarry_test_run *more = quarry_test_array(test, NR_OTHERS, sizeof(*more));
+	struct quarry_heap **others = quarry_test_array(test, NR_OTHERS, sizeof(*others));
+	void **addrs = quarry_test_array(test, NR_RUNS, sizeof(*addrs));
+	struct quarry_heap *first = quarry_test_heap(test);
 	unsigned int i, k, hits = 0;
 
-	for (i = 0; i < NR_HEAPS * 16; i++)
+	for (i = 0; i < NR_RUNS; i++) {
 		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(first, &runs[i], RUN_PAGES, i));
-	for (i = 0; i < NR_HEAPS * 16; i += 2)
+		addrs[i] = runs[i].addr;
+	}
+	for (i = 0; i < NR_RUNS; i += 2)
 		quarry_test_run_free(test, &runs[i]);
 	quarry_heap_trim(first);
-	for (i = 0; i < NR_HEAPS * 16; i += 2)
-		expect_heap_of_run(test, &runs[i], RUN_PAGES, NULL);
-	for (i = 0; i < NR_HEAPS * 16; i++) {
-		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(second, &more[i], RUN_PAGES, i));
-		expect_heap_of_run(test, &more[i], RUN_PAGES, second);
-		for (k = 0; k < NR_HEAPS * 16; k += 2)
-			hits += runs[k].addr == more[i].addr;
+	for (i = 0; i < NR_RUNS; i++)
+		expect_heap_of_run(test, addrs[i], i % 2 ? first : NULL);
+	for (i = 0; i < NR_OTHERS; i++) {
+		others[i] = quarry_test_heap(test);
+		KUNIT_ASSERT_TRUE(test, quarry_test_run_alloc(others[i], &more[i], RUN_PAGES, i));
+		expect_heap_of_run(test, more[i].addr, others[i]);
+		for (k = 0; k < NR_RUNS; k += 2)
+			hits += addrs[k] == more[i].addr;
 	}
-	kunit_info(test, "%u holes taken by the other heap\n", hits);
-	/* The rest of the first heap's extents goes, with holes in it that are the other's. */
-	for (i = 1; i < NR_HEAPS * 16; i += 2)
+	kunit_info(test, "%u holes taken by other heaps\n", hits);
+	/* The rest of the first heap's extents goes, with holes in it that are of others. */
+	for (i = 1; i < NR_RUNS; i += 2)
 		quarry_test_run_free(test, &runs[i]);
 	quarry_test_heap_done(test, first);
-	for (i = 0; i < NR_HEAPS * 16; i++) {
-		expect_heap_of_run(test, &more[i], RUN_PAGES, second);
+	for (i = 0; i < NR_OTHERS; i++) {
+		expect_heap_of_run(test, more[i].addr, others[i]);
 		quarry_test_run_free(test, &more[i]);
 	}
-	QUARRY_EXPECT_VERIFIED(test, second);
 }
 
 /* The test for the start of an object is exact for every stride and offset. */
