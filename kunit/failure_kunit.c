@@ -74,7 +74,7 @@ static void no_failure_yet(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	KUNIT_EXPECT_STREQ(test, failure_text(test, heap), "no allocation has failed\n");
-	fail_once(test, heap, 1025, GFP_KERNEL);
+	QUARRY_EXPECT_REPORTS(test, 1, fail_once(test, heap, 1025, GFP_KERNEL));
 	fail_once(test, heap, 1024, GFP_KERNEL | __GFP_NORETRY);
 	KUNIT_EXPECT_STREQ(test, failure_text(test, heap), "no allocation has failed\n");
 	quarry_free_pages(run);

@@ -294,6 +294,7 @@ static void produce(struct quarry_test_worker *worker)
 	void *obj;
 
 	while (!quarry_test_worker_should_stop()) {
+		/* Pairs with smp_store_release() in consume(). */
 		if (smp_load_acquire(&ring->slot[i % RING])) {
 			cond_resched();
 			continue;
@@ -304,6 +305,7 @@ static void produce(struct quarry_test_worker *worker)
 			continue;
 		}
 		quarry_test_fill(obj, 256, i);
+		/* Pairs with smp_load_acquire() in consume(). */
 		smp_store_release(&ring->slot[i++ % RING], obj);
 		worker->nr_ops++;
 	}
@@ -316,6 +318,7 @@ static void consume(struct quarry_test_worker *worker)
 	void *obj;
 
 	while (!quarry_test_worker_should_stop()) {
+		/* Pairs with smp_store_release() in produce(). */
 		obj = smp_load_acquire(&ring->slot[i % RING]);
 		if (!obj) {
 			cond_resched();
@@ -324,6 +327,7 @@ static void consume(struct quarry_test_worker *worker)
 		if (!quarry_test_check(obj, 256, i))
 			quarry_test_worker_fail(worker, "overwritten", (unsigned long)obj);
 		quarry_cache_free(ring->cache, obj);
+		/* Pairs with smp_load_acquire() in produce(). */
 		smp_store_release(&ring->slot[i++ % RING], NULL);
 		worker->nr_ops++;
 	}
@@ -346,7 +350,7 @@ static void traffic_between_nodes(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, quarry_test_worker_start(&workers[1], 1, cpu_of(two), 0, consume,
 						       ring), 0);
 	for (i = 0; i < 20; i++) {
-		msleep(10);
+		msleep(20);
 		quarry_heap_trim(heap);
 	}
 	quarry_test_worker_stop(test, &workers[0]);

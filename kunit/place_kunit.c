@@ -177,7 +177,8 @@ static void impossible_alignments(struct kunit *test)
 									GFP_KERNEL));
 		KUNIT_EXPECT_NULL_MSG(test, addr, "order %u", orders[i]);
 	}
-	QUARRY_EXPECT_REPORTS(test, 1, addr = quarry_alloc_pages_exact(heap, ULONG_MAX, GFP_KERNEL));
+	QUARRY_EXPECT_REPORTS(test, 1,
+			      addr = quarry_alloc_pages_exact(heap, ULONG_MAX, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, addr);
 	QUARRY_EXPECT_REPORTS(test, 1, addr = quarry_alloc_pages_exact(heap, 1025, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, addr);
@@ -206,7 +207,7 @@ static bool eventually_free(struct quarry_heap *heap, u64 bytes)
 	for (i = 0; i < 500; i++) {
 		if (nr_free_bytes(heap) >= bytes)
 			return true;
-		msleep(10);
+		msleep(20);
 	}
 	return false;
 }
@@ -309,7 +310,7 @@ static void watermark_sinks(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, eventually_free(heap, SZ_64K));
 	quarry_free_pages(run);
 	for (i = 0; i < 500 && quarry_test_stats(heap).mapped; i++)
-		msleep(10);
+		msleep(20);
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
 }
 

@@ -54,7 +54,7 @@ static struct quarry_arena_priv *to_arena(struct quarry_arena *arena)
 static struct quarry_chunk *get_chunk(struct quarry_heap_priv *hp, unsigned long nr_pages,
 				      enum quarry_kind kind, gfp_t gfp)
 {
-	struct quarry_pages_want want = QUARRY_PAGES_WANT(nr_pages, kind, gfp);
+	struct quarry_pages_want want = quarry_pages_want(nr_pages, kind, gfp);
 	struct quarry_chunk *chunk;
 
 	if (quarry_fault(QUARRY_FAULT_CHUNK, nr_pages << PAGE_SHIFT))

@@ -91,7 +91,7 @@ static void account_slab(struct quarry_slab_cache *sc, const struct quarry_slab 
 static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned int order, gfp_t gfp,
 				       int node, bool near, enum quarry_layer *layer)
 {
-	struct quarry_pages_want want = QUARRY_PAGES_WANT(1UL << order, sc->kind, gfp);
+	struct quarry_pages_want want = quarry_pages_want(1UL << order, sc->kind, gfp);
 	size_t desc_size = quarry_slab_desc_size(&sc->layout);
 	struct quarry_slab *slab;
 	void *base;

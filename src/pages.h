@@ -48,14 +48,17 @@ struct quarry_pages_want {
 };
 
 /* Contiguous pages at their natural alignment, from wherever is nearest. */
-#define QUARRY_PAGES_WANT(_nr_pages, _kind, _gfp)		\
-	((struct quarry_pages_want){				\
-		.nr_pages = (_nr_pages),			\
-		.order = order_base_2(_nr_pages),		\
-		.kind = (_kind),				\
-		.gfp = (_gfp),					\
-		.node = NUMA_NO_NODE,				\
-	})
+static inline struct quarry_pages_want quarry_pages_want(unsigned long nr_pages,
+							 enum quarry_kind kind, gfp_t gfp)
+{
+	return (struct quarry_pages_want){
+		.nr_pages = nr_pages,
+		.order = order_base_2(nr_pages),
+		.kind = kind,
+		.gfp = gfp,
+		.node = NUMA_NO_NODE,
+	};
+}
 
 /* The extents of one node that have a free block, by kind. */
 struct quarry_pages_node {

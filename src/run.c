@@ -49,7 +49,7 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 			   int node, enum quarry_layer *layer)
 {
 	struct quarry_run_front *rf = to_front(mags);
-	struct quarry_pages_want want = QUARRY_PAGES_WANT(1UL << rf->order, rf->kind, gfp);
+	struct quarry_pages_want want = quarry_pages_want(1UL << rf->order, rf->kind, gfp);
 	unsigned int got, i;
 
 	want.node = node;

@@ -41,7 +41,7 @@ static bool is_too_long(struct quarry_heap_priv *hp, u64 bytes, gfp_t gfp,
 	if (likely(bytes <= most))
 		return false;
 	if (!(gfp & __GFP_NOWARN))
-		quarry_report("%s:%u asks heap %s for %llu bytes, one allocation has at most %llu\n",
+		quarry_report("%s:%u asks heap %s for %llu bytes, but the most is %llu\n",
 			      site->file, site->line, hp->name, bytes, most);
 	return true;
 }
@@ -76,7 +76,7 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 		/* No rounding up of what is near the end of the address space. */
 		if (is_too_long(hp, size, gfp, site))
 			return NULL;
-		want = QUARRY_PAGES_WANT(PFN_UP(size), kind, gfp);
+		want = quarry_pages_want(PFN_UP(size), kind, gfp);
 		want.node = node;
 		return alloc_run(hp, &want, site);
 	}
@@ -107,7 +107,7 @@ static void *alloc_pages_on(struct quarry_heap *heap, unsigned long nr_pages, un
 	    is_too_long(hp, order >= BITS_PER_LONG - PAGE_SHIFT ? U64_MAX : PAGE_SIZE << order,
 			gfp, site))
 		return NULL;
-	want = QUARRY_PAGES_WANT(nr_pages, kind, gfp);
+	want = quarry_pages_want(nr_pages, kind, gfp);
 	want.order = max(want.order, order);
 	want.node = node;
 	return alloc_run(hp, &want, site);
