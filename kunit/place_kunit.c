@@ -190,6 +190,78 @@ static void impossible_alignments(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, quarry_test_stats(heap).mapped, 0ULL, "the kernel was not asked");
 }
 
+/* === Hot runs === */
+
+/* What was freed last comes back, is checked like anything else, and goes with a trim. */
+static void hot_run_comes_back(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS };
+	struct quarry_heap *heap;
+	void *run, *again;
+	unsigned int order;
+
+	params.decay_ms = -1;
+	heap = quarry_test_heap_params(test, params);
+	for (order = 4; order <= 10; order++) {
+		run = quarry_alloc_pages(heap, order, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, run);
+		quarry_free_pages(run);
+		QUARRY_EXPECT_REPORTS(test, 1, quarry_free_pages(run));
+		QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+		QUARRY_EXPECT_VERIFIED(test, heap);
+		KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).active, 0ULL);
+		again = quarry_alloc_pages(heap, order, GFP_KERNEL | __GFP_ZERO);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, again, run, "order %u", order);
+		KUNIT_EXPECT_TRUE(test, quarry_test_is_zero(again, PAGE_SIZE << order));
+		QUARRY_EXPECT_ALLOCATED(test, heap, PAGE_SIZE << order);
+		quarry_free_pages(again);
+	}
+	quarry_heap_trim(heap);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
+}
+
+/* They are in nobody's way: the heap does not grow as long as there are any. */
+static void hot_runs_before_growth(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .limit = SZ_4M };
+	struct quarry_heap *heap;
+	void *run[16];
+	unsigned int i;
+	u64 calls;
+
+	params.decay_ms = -1;
+	heap = quarry_test_heap_params(test, params);
+	run[0] = quarry_alloc_pages(heap, 10, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, run[0]);
+	quarry_free_pages(run[0]);
+	calls = quarry_test_stats(heap).nr_kernel_calls;
+	for (i = 0; i < 16; i++) {
+		run[i] = quarry_alloc_pages(heap, 6, GFP_NOWAIT);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, run[i], "run %u", i);
+	}
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).nr_kernel_calls, calls);
+	free_all(run, 16);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	run[0] = quarry_alloc_pages(heap, 10, GFP_NOWAIT);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, run[0], "all of it again");
+	quarry_free_pages(run[0]);
+}
+
+/* Nobody asks any more: they decay like what is free. */
+static void hot_runs_decay(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS };
+	struct quarry_heap *heap;
+	unsigned int i;
+
+	params.decay_ms = 1;
+	heap = quarry_test_heap_params(test, params);
+	quarry_free_pages(quarry_alloc_pages(heap, 9, GFP_KERNEL));
+	for (i = 0; i < 500 && quarry_test_stats(heap).mapped; i++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
+}
+
 /* === Callers that may not sleep === */
 
 static u64 nr_free_bytes(struct quarry_heap *heap)
@@ -359,6 +431,9 @@ static struct kunit_case place_cases[] = {
 	KUNIT_CASE(huge_blocks_last),
 	KUNIT_CASE(alignment_beyond_order),
 	KUNIT_CASE(impossible_alignments),
+	KUNIT_CASE(hot_run_comes_back),
+	KUNIT_CASE(hot_runs_before_growth),
+	KUNIT_CASE(hot_runs_decay),
 	KUNIT_CASE(hardirq_finds_pages),
 	KUNIT_CASE(watermark_rises),
 	KUNIT_CASE(watermark_sinks),

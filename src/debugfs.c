@@ -138,6 +138,8 @@ static void show_run_layers(struct quarry_runs *runs, struct layers_arg *arg)
 		}
 	}
 	memset(&stats, 0, sizeof(stats));
+	stats.depot = atomic_long_read(&runs->nr_hot);
+	stats.nr_alloc = stats.depot;
 	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++) {
 		stats.low[i] = atomic_long_read(&runs->nr_direct[i]);
 		stats.nr_alloc += stats.low[i];

@@ -200,6 +200,11 @@ static void failed(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp
 	quarry_failure_record(&hp->failure, nr_pages, gfp);
 }
 
+static bool cool(struct quarry_pages *pages)
+{
+	return quarry_runs_cool(&container_of(pages, struct quarry_heap_priv, pages)->runs);
+}
+
 static void starve(struct quarry_pages *pages)
 {
 	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
@@ -434,6 +439,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
 	hp->pages.starve = starve;
+	hp->pages.cool = cool;
 	hp->pages.assist = assist;
 	hp->pages.failed = failed;
 	quarry_reclaim_init(&hp->reclaim, &hp->pages, params->decay_ms);

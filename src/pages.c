@@ -364,6 +364,8 @@ static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages
 {
 	void *addr = alloc_mapped(pages, want, layer);
 
+	if (!addr && quarry_pages_cool(pages))
+		addr = alloc_mapped(pages, want, layer);
 	if (addr)
 		return addr;
 	if (gfpflags_allow_blocking(want->gfp) && pages->assist && quarry_pages_nr_above(pages))

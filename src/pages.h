@@ -84,6 +84,8 @@ struct quarry_pages {
 	void (*notify)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, when free pages are fewer than the watermark. */
 	void (*starve)(struct quarry_pages *pages);	/* constant */
+	/* Called, in any context but NMI, if @hot is set: true if more is free now. */
+	bool (*cool)(struct quarry_pages *pages);	/* constant */
 	/* Called before growth above the soft limit by who may sleep. */
 	void (*assist)(struct quarry_pages *pages, unsigned long nr_pages);	/* constant */
 	/* Constant.  Called, in any context but NMI, when an allocation failed for good. */
@@ -91,6 +93,7 @@ struct quarry_pages {
 	struct quarry_backing *backing;		/* constant: instead of the kernel, or NULL */
 	struct quarry_meta meta;
 	struct quarry_pages_node *nodes;	/* constant; nr_node_ids of them */
+	bool hot;				/* the layer above keeps free runs; no lock */
 	/* everything below under lock */
 	nodemask_t holders;			/* nodes that extents are on */
 	struct list_head extents;		/* all */
@@ -123,6 +126,12 @@ static inline unsigned int quarry_extent_fullness(const struct quarry_extent *ex
 
 	/* A full extent is in no bucket, so the quotient is below the number of classes. */
 	return used * QUARRY_NR_FULLNESS / ext->nr_pages;
+}
+
+/* Have what the layer above keeps free; true if there was something. */
+static inline bool quarry_pages_cool(struct quarry_pages *pages)
+{
+	return READ_ONCE(pages->hot) && pages->cool && pages->cool(pages);
 }
 
 /* The node that a request with no wish of its own is served from. */

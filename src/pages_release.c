@@ -228,6 +228,7 @@ unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_
 {
 	unsigned long done = 0, n;
 
+	quarry_pages_cool(pages);
 	while (done < nr_pages) {
 		n = release_step(pages, nr_pages - done);
 		if (!n)

@@ -97,7 +97,7 @@ static void arm(struct quarry_reclaim *r)
 
 void quarry_reclaim_notify(struct quarry_reclaim *r)
 {
-	if (!READ_ONCE(r->armed) && quarry_pages_nr_idle(r->pages))
+	if (!READ_ONCE(r->armed) && (READ_ONCE(r->pages->hot) || quarry_pages_nr_idle(r->pages)))
 		arm(r);
 }
 
@@ -108,6 +108,8 @@ static void decay(struct quarry_reclaim *r, unsigned long now)
 
 	if (decay_ms < 0)
 		return;
+	/* Idle from now on. */
+	quarry_pages_cool(r->pages);
 	if (decay_ms)
 		r->debt += quarry_decay_amount(idle, jiffies_to_msecs(now - r->last_tick),
 					       decay_ms);
@@ -155,6 +157,7 @@ u64 quarry_reclaim_trim(struct quarry_reclaim *r, unsigned long nr_pages,
 
 	mutex_lock(&r->mutex);
 	quarry_pages_drop_watermark(r->pages);
+	quarry_pages_cool(r->pages);
 	/* What becomes free meanwhile is for the next one, or this might never end. */
 	nr = release(r, min(nr_pages, quarry_pages_nr_idle(r->pages)), reason);
 	r->nr_trimmed += nr;

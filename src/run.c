@@ -10,6 +10,11 @@
  * free needs no size; it stays while the run waits in a magazine, nothing is
  * written on that path.
  *
+ * Of each power of two above the fronts' one free run may be hot: kept whole until it
+ * is asked for again.  It is not worth a lock to merge 2 MiB with its neighbours and
+ * to split them again at once.  Hot runs go back before the heap grows, with
+ * the next decay tick, and whenever pages are given back.
+ *
  * Locking: that of the layers below.  An entry is cleared by cmpxchg(),
  * so that of two CPUs that free the same run one is refused.
  */
@@ -145,16 +150,96 @@ unsigned long quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned lon
 	return owner;
 }
 
+/* === Hot runs === */
+
+static void **hot_slot(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind)
+{
+	unsigned int i;
+
+	if (!is_power_of_2(nr_pages))
+		return NULL;
+	/* Wraps around for an order that has a front. */
+	i = __ffs(nr_pages) - QUARRY_NR_PAGE_FRONTS;
+	return i < QUARRY_RUN_NR_HOT ? &runs->hot[kind][i] : NULL;
+}
+
+/* A run without an owner, as it was taken out of the page heap. */
+static void free_cold(void *addr, unsigned long nr_pages)
+{
+	preempt_disable();
+	quarry_pages_free(quarry_extent_find(addr), addr, nr_pages);
+	preempt_enable();
+}
+
+static void *take_hot(struct quarry_runs *runs, const struct quarry_pages_want *want)
+{
+	void **slot = hot_slot(runs, want->nr_pages, want->kind), *addr;
+
+	if (!slot || !READ_ONCE(*slot) || want->node != NUMA_NO_NODE ||
+	    want->gfp & __GFP_THISNODE || 1UL << want->order > want->nr_pages)
+		return NULL;
+	addr = xchg(slot, NULL);
+	if (addr && nr_node_ids > 1 &&
+	    quarry_extent_node_of(addr) != quarry_pages_home(runs->pages)) {
+		free_cold(addr, want->nr_pages);
+		return NULL;
+	}
+	return addr;
+}
+
+/* False if there is one already, or none is kept of this length. */
+static bool keep_hot(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
+		     enum quarry_kind kind)
+{
+	void **slot = hot_slot(runs, nr_pages, kind);
+	struct quarry_pages *pages = runs->pages;
+
+	if (!slot || READ_ONCE(*slot) || cmpxchg(slot, NULL, addr))
+		return false;
+	WRITE_ONCE(pages->hot, true);
+	if (pages->notify)
+		pages->notify(pages);
+	return true;
+}
+
+bool quarry_runs_cool(struct quarry_runs *runs)
+{
+	bool any = false;
+	unsigned int k, i;
+	void *addr;
+
+	WRITE_ONCE(runs->pages->hot, false);
+	for (k = 0; k < QUARRY_NR_KINDS; k++) {
+		for (i = 0; i < QUARRY_RUN_NR_HOT; i++) {
+			if (!READ_ONCE(runs->hot[k][i]))
+				continue;
+			addr = xchg(&runs->hot[k][i], NULL);
+			if (!addr)
+				continue;
+			free_cold(addr, 1UL << (i + QUARRY_NR_PAGE_FRONTS));
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* === Allocating, freeing === */
+
 static void *alloc_direct(struct quarry_runs *runs, const struct quarry_pages_want *want)
 {
 	enum quarry_layer layer = QUARRY_LAYER_BUDDY;
-	void *addr = quarry_pages_alloc(runs->pages, want, &layer);
+	void *addr = take_hot(runs, want);
 
-	if (!addr)
-		return NULL;
+	if (addr) {
+		atomic_long_inc(&runs->nr_hot);
+	} else {
+		addr = quarry_pages_alloc(runs->pages, want, &layer);
+		if (!addr)
+			return NULL;
+		atomic_long_inc(&runs->nr_direct[layer]);
+	}
 	mark_run(addr, direct_owner(want->nr_pages));
 	atomic_long_add(want->nr_pages, &runs->nr_direct_pages);
-	atomic_long_inc(&runs->nr_direct[layer]);
 	return addr;
 }
 
@@ -199,6 +284,8 @@ int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *a
 		return -EINVAL;
 	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct_frees);
+	if (keep_hot(runs, addr, nr_pages, ext->kind))
+		return 0;
 	return quarry_pages_free(ext, addr, nr_pages);
 }
 
@@ -225,5 +312,9 @@ unsigned long quarry_runs_nr_cached(struct quarry_runs *runs)
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
 		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++)
 			nr += quarry_mags_nr_cached(&runs->fronts[k][order].mags) << order;
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (order = 0; order < QUARRY_RUN_NR_HOT; order++)
+			if (READ_ONCE(runs->hot[k][order]))
+				nr += 1UL << (order + QUARRY_NR_PAGE_FRONTS);
 	return nr;
 }

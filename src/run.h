@@ -10,6 +10,9 @@
 #include "magazine.h"
 #include "pages.h"
 
+/* Orders of which one free run is kept whole. */
+#define QUARRY_RUN_NR_HOT	(QUARRY_EXTENT_MAX_ORDER + 1 - QUARRY_NR_PAGE_FRONTS)
+
 struct quarry_runs {
 	struct quarry_pages *pages;
 	struct quarry_run_front {
@@ -22,6 +25,9 @@ struct quarry_runs {
 	atomic_long_t nr_direct_pages;		/* in runs handed out without a front */
 	atomic_long_t nr_direct[QUARRY_NR_LOW_LAYERS];	/* such allocations, by layer */
 	atomic_long_t nr_direct_frees;
+	/* one free run per order above the fronts', or NULL; by xchg() */
+	void *hot[QUARRY_NR_KINDS][QUARRY_RUN_NR_HOT];
+	atomic_long_t nr_hot;			/* allocations that one served */
 };
 
 /*
@@ -67,7 +73,10 @@ static inline unsigned long quarry_run_nr_pages(unsigned long owner)
 	return (owner & QUARRY_OWNER_MASK) == QUARRY_OWNER_RUN ? owner >> QUARRY_OWNER_SHIFT : 0;
 }
 
-/* Pages in the hands of users; pages cached in magazines. */
+/* Hot runs go back to the page heap; true if there were any.  Any context but NMI. */
+bool quarry_runs_cool(struct quarry_runs *runs);
+
+/* Pages in the hands of users; pages cached in magazines or hot. */
 unsigned long quarry_runs_nr_live(struct quarry_runs *runs);
 unsigned long quarry_runs_nr_cached(struct quarry_runs *runs);
 
