@@ -673,6 +673,9 @@ static const struct {
 	{ 4097, 12, 0, 60000 },
 	{ 4100, 7, 2, 60000 },
 	{ 16384, 14, 4, 40000 },
+	/* Summaries of more than three levels. */
+	{ 270000, 18, 0, 8000 },
+	{ 300001, 6, 2, 8000 },
 };
 
 /* 1.3 million operations; a failure names the seed that brings it back. */

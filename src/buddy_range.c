@@ -32,37 +32,55 @@
 
 /* === Searching a row === */
 
-/* First bit of a row at or above @i. */
-static unsigned long one_at_or_above(const struct quarry_buddy *b, unsigned int k, unsigned long i)
+/* Bits of word @i of a level: free blocks, or words that have some. */
+static unsigned long level_bits(const struct quarry_buddy_order *row, unsigned int level,
+				unsigned long i)
 {
-	unsigned long bits = nr_bits(b->nr_units, b->max_order, k), word;
-	const struct quarry_buddy_order *row = &b->orders[k];
+	return level ? level_words(row, level)[i] : word_blocks(row->words[i]);
+}
+
+/* The lowest (highest) block below bit @i of @level. */
+static unsigned long block_below(const struct quarry_buddy_order *row, unsigned int level,
+				 unsigned long i, bool last)
+{
+	unsigned long blocks;
+
+	if (!level)
+		return i;
+	i = descend(row, level, i, last);
+	blocks = word_blocks(row->words[i]);
+	return i * BITS_PER_LONG + (last ? __fls(blocks) : __ffs(blocks));
+}
+
+/* First free block of a row at or above bit @i. */
+static unsigned long block_at_or_above(const struct quarry_buddy_order *row, unsigned long i)
+{
+	unsigned long nr = row->sums - row->words, word;
 	unsigned int level;
 
-	for (level = 0; level < row->nr_levels && i < bits; level++) {
-		word = *level_word(row, level, i / BITS_PER_LONG) & (~0UL << (i % BITS_PER_LONG));
+	for (level = 0; level < row->nr_levels && i / BITS_PER_LONG < nr; level++) {
+		word = level_bits(row, level, i / BITS_PER_LONG) & (~0UL << (i % BITS_PER_LONG));
 		if (word)
-			return descend(row, level,
-				       round_down(i, BITS_PER_LONG) + __ffs(word), false);
+			return block_below(row, level, round_down(i, BITS_PER_LONG) + __ffs(word),
+					   false);
 		i = i / BITS_PER_LONG + 1;
-		bits = BITS_TO_LONGS(bits);
+		nr = BITS_TO_LONGS(nr);
 	}
 	return NONE;
 }
 
-/* Last bit of a row at or below @i. */
-static unsigned long one_at_or_below(const struct quarry_buddy *b, unsigned int k, unsigned long i)
+/* Last one at or below bit @i. */
+static unsigned long block_at_or_below(const struct quarry_buddy_order *row, unsigned long i)
 {
-	const struct quarry_buddy_order *row = &b->orders[k];
 	unsigned long word;
 	unsigned int level;
 
 	for (level = 0; level < row->nr_levels; level++) {
-		word = *level_word(row, level, i / BITS_PER_LONG) &
+		word = level_bits(row, level, i / BITS_PER_LONG) &
 		       (~0UL >> (BITS_PER_LONG - 1 - i % BITS_PER_LONG));
 		if (word)
-			return descend(row, level,
-				       round_down(i, BITS_PER_LONG) + __fls(word), true);
+			return block_below(row, level, round_down(i, BITS_PER_LONG) + __fls(word),
+					   true);
 		if (i < BITS_PER_LONG)
 			break;
 		i = i / BITS_PER_LONG - 1;
@@ -74,18 +92,11 @@ static unsigned long one_at_or_below(const struct quarry_buddy *b, unsigned int 
 static unsigned long first_in_row(const struct quarry_buddy *b, unsigned int k, unsigned long lo,
 				  unsigned long hi)
 {
-	unsigned int shift = k == b->max_order ? k : k + 1;
-	unsigned long i = one_at_or_above(b, k, lo >> shift), o;
+	unsigned long i = block_at_or_above(&b->orders[k], node_bit(b, lo, k)), o;
 
 	if (i == NONE)
 		return NONE;
-	o = one_offset(b, k, i);
-	if (o + (1UL << k) <= lo) {
-		i = one_at_or_above(b, k, i + 1);
-		if (i == NONE)
-			return NONE;
-		o = one_offset(b, k, i);
-	}
+	o = bit_offset(b, i, k);
 	return o < hi ? o : NONE;
 }
 
@@ -93,19 +104,12 @@ static unsigned long first_in_row(const struct quarry_buddy *b, unsigned int k, 
 static unsigned long last_in_row(const struct quarry_buddy *b, unsigned int k, unsigned long lo,
 				 unsigned long hi)
 {
-	unsigned int shift = k == b->max_order ? k : k + 1;
 	unsigned long i, o;
 
-	i = one_at_or_below(b, k, (min(hi, b->nr_units) - 1) >> shift);
+	i = block_at_or_below(&b->orders[k], node_bit(b, min(hi, b->nr_units) - 1, k));
 	if (i == NONE)
 		return NONE;
-	o = one_offset(b, k, i);
-	if (o >= hi) {
-		i = i ? one_at_or_below(b, k, i - 1) : NONE;
-		if (i == NONE)
-			return NONE;
-		o = one_offset(b, k, i);
-	}
+	o = bit_offset(b, i, k);
 	return o + (1UL << k) > lo ? o : NONE;
 }
 
