@@ -549,6 +549,7 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(buddy_walks_allocated),
 	KUNIT_CASE(buddy_fragmentation),
 	KUNIT_CASE(buddy_clean_is_preferred),
+	KUNIT_CASE(buddy_clean_is_spared),
 	KUNIT_CASE(buddy_clean_survives_merging),
 	KUNIT_CASE(buddy_clean_is_forgotten),
 	KUNIT_CASE(buddy_clean_reset),

@@ -98,6 +98,7 @@ void buddy_fragmentation(struct kunit *test);
 
 /* buddy_clean_kunit.c */
 void buddy_clean_is_preferred(struct kunit *test);
+void buddy_clean_is_spared(struct kunit *test);
 void buddy_clean_survives_merging(struct kunit *test);
 void buddy_clean_is_forgotten(struct kunit *test);
 void buddy_clean_reset(struct kunit *test);

@@ -105,47 +105,59 @@ static bool model_is_free_block(struct fixture *f, unsigned long offset, unsigne
 		!model_is_free(f, ALIGN_DOWN(offset, 2UL << order), 2UL << order));
 }
 
-/* Where a block of @order has to come from: the best fit, lowest or highest. */
-static long model_place(struct fixture *f, unsigned int order, bool top_down)
+static bool model_touches_clean(struct fixture *f, unsigned long offset, unsigned long count)
 {
-	unsigned long offset;
-	unsigned int k;
-	long found = -ENOSPC;
+	unsigned int g = f->clean_order;
+	unsigned long i;
 
-	for (k = order; k <= f->max_order && found < 0; k++) {
-		for (offset = 0; offset < f->nr_units; offset += 1UL << k) {
+	for (i = offset >> g; g && i <= (offset + count - 1) >> g; i++)
+		if (f->clean[i])
+			return true;
+	return false;
+}
+
+/*
+ * Where @count units in [lo, hi) have to come from: the best fit, lowest or highest;
+ * but of the first 16 places the first that is not clean in any part, if there is one.
+ */
+static long model_place_in(struct fixture *f, unsigned long count,
+			   const struct quarry_buddy_where *where)
+{
+	unsigned long size = 1UL << order_base_2(count), n, i, offset, at;
+	bool down = where->flags & QUARRY_BUDDY_TOP_DOWN;
+	unsigned int k, tries = 0;
+	long found = -ENOSPC, best;
+
+	for (k = order_base_2(count); k <= f->max_order; k++) {
+		n = f->nr_units >> k;
+		for (i = 0; i < n; i++) {
+			offset = (down ? n - 1 - i : i) << k;
 			if (!model_is_free_block(f, offset, k))
 				continue;
-			found = offset + (top_down ? (1UL << k) - (1UL << order) : 0);
-			if (!top_down)
-				break;
+			best = -1;
+			for (at = offset; at < offset + (1UL << k); at += size)
+				if (at >= where->lo && at + count <= where->hi && (down || best < 0))
+					best = at;
+			if (best < 0)
+				continue;
+			if (!model_touches_clean(f, best, size))
+				return best;
+			if (!tries)
+				found = best;
+			if (++tries == 16)
+				return found;
 		}
 	}
 	return found;
 }
 
-/* The same for @count units in [lo, hi): every place in every free block is tried. */
-static long model_place_in(struct fixture *f, unsigned long count,
-			   const struct quarry_buddy_where *where)
+static long model_place(struct fixture *f, unsigned int order, bool top_down)
 {
-	unsigned long size = 1UL << order_base_2(count), offset, at;
-	unsigned int k;
-	long found = -ENOSPC;
+	const struct quarry_buddy_where all = {
+		.hi = f->nr_units, .flags = top_down ? QUARRY_BUDDY_TOP_DOWN : 0
+	};
 
-	for (k = order_base_2(count); k <= f->max_order && found < 0; k++) {
-		for (offset = 0; offset < f->nr_units; offset += 1UL << k) {
-			if (!model_is_free_block(f, offset, k))
-				continue;
-			for (at = offset; at < offset + (1UL << k); at += size) {
-				if (at < where->lo || at + count > where->hi)
-					continue;
-				found = at;
-				if (!(where->flags & QUARRY_BUDDY_TOP_DOWN))
-					return found;
-			}
-		}
-	}
-	return found;
+	return model_place_in(f, 1UL << order, &all);
 }
 
 /* Could an aligned clean block for @count units have been had? */

@@ -252,6 +252,18 @@ static long take_best(struct quarry_buddy *b, unsigned int order, bool top_down)
 	return o;
 }
 
+/* The same where clean space is tracked, which is spared if it can be. */
+static long take_dirty(struct quarry_buddy *b, unsigned int order, bool top_down)
+{
+	unsigned long end = round_down(b->nr_units, 1UL << order);
+	struct quarry_buddy_found found;
+
+	if (!end || !quarry_buddy_find(b, order, 0, end, top_down, &found))
+		return -ENOSPC;
+	take_out_of(b, found.offset, order, found.from);
+	return found.offset;
+}
+
 /* What the short way does not serve: errors, top down, tracked or tall ranges, roots. */
 static noinline long alloc_slow(struct quarry_buddy *b, unsigned int order, bool top_down)
 {
@@ -259,7 +271,9 @@ static noinline long alloc_slow(struct quarry_buddy *b, unsigned int order, bool
 
 	if (order > b->max_order)
 		return -EINVAL;
-	o = take_best(b, order, top_down);
+	if (!b->clean)
+		return take_best(b, order, top_down);
+	o = take_dirty(b, order, top_down);
 	if (o >= 0)
 		quarry_buddy_clean_forget(b, o, 1UL << order);
 	return o;
@@ -339,7 +353,7 @@ long quarry_buddy_alloc_aligned(struct quarry_buddy *b, unsigned long count,
 		return -EINVAL;
 	order = max_t(unsigned int, order_base_2(count), align_order);
 	/* What is known of the tail is kept. */
-	o = b->clean ? take_best(b, order, false) : quarry_buddy_alloc_lowest(b, order);
+	o = b->clean ? take_dirty(b, order, false) : quarry_buddy_alloc_lowest(b, order);
 	if (o < 0)
 		return o;
 	if (count < 1UL << order)

@@ -343,6 +343,7 @@ void quarry_buddy_clean_note(struct quarry_buddy *b, unsigned long o, unsigned l
 void quarry_buddy_clean_undo(struct quarry_buddy *b, unsigned long o, unsigned int order);
 bool quarry_buddy_clean_find(const struct quarry_buddy *b, unsigned int order, unsigned long lo,
 			     unsigned long hi, bool top_down, struct quarry_buddy_found *found);
+bool quarry_buddy_clean_touches(const struct quarry_buddy *b, unsigned long o, unsigned int order);
 int quarry_buddy_clean_verify(const struct quarry_buddy *b);
 
 /* buddy_walk.c: summaries and counters of every row, shared with the clean set */

@@ -206,6 +206,20 @@ bool quarry_buddy_clean_find(const struct quarry_buddy *b, unsigned int order, u
 	return true;
 }
 
+/* Is anything in the granules of (@o, @order) known to be clean?  The range tracks that. */
+bool quarry_buddy_clean_touches(const struct quarry_buddy *b, unsigned long o, unsigned int order)
+{
+	const struct quarry_buddy *c = b->clean;
+	struct quarry_buddy_found found;
+	unsigned long first, end;
+
+	if (!c->free_orders)
+		return false;
+	first = o >> b->clean_order;
+	end = ((o + (1UL << order) - 1) >> b->clean_order) + 1;
+	return first < c->nr_units && quarry_buddy_find(c, 0, first, end, false, &found);
+}
+
 static int verify_piece(unsigned long o, unsigned int k, void *arg)
 {
 	const struct quarry_buddy *b = arg, *c = b->clean;

@@ -28,6 +28,9 @@
 /* Free blocks looked at by QUARRY_BUDDY_JOIN: bounds the time; most fit at once. */
 #define MAX_JOIN_TRIES	64
 
+/* Free blocks looked at to spare clean space. */
+#define MAX_DIRTY_TRIES	16
+
 #define NONE	ULONG_MAX
 
 /* === Searching a row === */
@@ -113,23 +116,41 @@ static unsigned long last_in_row(const struct quarry_buddy *b, unsigned int k, u
 	return o + (1UL << k) > lo ? o : NONE;
 }
 
-/* [@lo, @hi) is not empty and begins inside the range; both are multiples of 2^@order. */
+/*
+ * [@lo, @hi) is not empty and begins inside the range; both are multiples of 2^@order.
+ * Of the first MAX_DIRTY_TRIES places the first that is not clean even in parts, or the
+ * first of all.
+ */
 bool quarry_buddy_find(const struct quarry_buddy *b, unsigned int order, unsigned long lo,
 		       unsigned long hi, bool top_down, struct quarry_buddy_found *found)
 {
-	unsigned int orders = b->free_orders >> order << order, k;
-	unsigned long o;
+	unsigned int orders = b->free_orders >> order << order, k, tries = 0;
+	unsigned long o, from, to, at;
+	bool dirty;
 
 	for (; orders; orders &= orders - 1) {
 		k = __ffs(orders);
-		o = top_down ? last_in_row(b, k, lo, hi) : first_in_row(b, k, lo, hi);
-		if (o == NONE)
-			continue;
-		found->from = k;
-		found->offset = top_down ? min(hi, o + (1UL << k)) - (1UL << order) : max(lo, o);
-		return true;
+		for (from = lo, to = hi; from < to; ) {
+			o = top_down ? last_in_row(b, k, from, to) : first_in_row(b, k, from, to);
+			if (o == NONE)
+				break;
+			at = top_down ? min(hi, o + (1UL << k)) - (1UL << order) : max(lo, o);
+			dirty = !b->clean || !quarry_buddy_clean_touches(b, at, order);
+			if (dirty || !tries) {
+				found->from = k;
+				found->offset = at;
+			}
+			if (dirty)
+				return true;
+			if (++tries == MAX_DIRTY_TRIES)
+				return true;
+			if (top_down)
+				to = o;
+			else
+				from = o + (1UL << k);
+		}
 	}
-	return false;
+	return tries;
 }
 
 /* === One piece === */

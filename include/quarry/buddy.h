@@ -214,7 +214,7 @@ long quarry_buddy_alloc_highest(struct quarry_buddy *buddy, unsigned int order);
  * result is aligned to 2^@order (Knuth, TAOCP vol. 1, 2.5, algorithm R).
  *
  * Steps: at most L to find it, and L for each order that is split, so H * L; in
- * a range in use usually none or 1.  With tracking, see
+ * a range in use usually none or 1.  With tracking of clean space, see
  * quarry_buddy_alloc_in().
  *
  * Context: Any context.  The caller serialises calls on one @buddy.
@@ -242,11 +242,14 @@ static inline long quarry_buddy_alloc(struct quarry_buddy *buddy, unsigned int o
  * highest), and of it the lowest (highest) part inside.
  *
  * With %QUARRY_BUDDY_CLEAN the smallest clean piece that fits comes first, and
- * only if there is none what is not clean.  %QUARRY_BUDDY_JOIN has no meaning here.
+ * only if there is none what is not clean.  Without it a range that tracks clean
+ * space spares it: of the first 16 places in the order above, the first is taken that
+ * is not known to be clean, not even in parts; the first of all if there is none.
+ * %QUARRY_BUDDY_JOIN has no meaning here.
  *
  * Steps: at most 4 * L to look at each order and L to split it, so 5 * H * L.  In
- * a range that tracks clean space twice that, and if the block is
- * clean in parts only, what is known of those parts has to go: at most
+ * a range that tracks clean space 16 * 4 * L * (H + 1) to find a place, and if the
+ * block is clean in parts only, what is known of those parts has to go: at most
  * 2^(@order - clean_order - 5) words more.
  *
  * Context: Any context.  The caller serialises calls on one @buddy.
