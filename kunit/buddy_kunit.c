@@ -542,6 +542,7 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(buddy_count_in_part),
 	KUNIT_CASE(buddy_counts_join),
 	KUNIT_CASE(buddy_lists),
+	KUNIT_CASE(buddy_tells_each),
 	KUNIT_CASE(buddy_refused_part),
 	KUNIT_CASE(buddy_refused_list),
 	KUNIT_CASE(buddy_trims),

@@ -136,7 +136,8 @@ static long model_place_in(struct fixture *f, unsigned long count,
 				continue;
 			best = -1;
 			for (at = offset; at < offset + (1UL << k); at += size)
-				if (at >= where->lo && at + count <= where->hi && (down || best < 0))
+				if (at >= where->lo && at + count <= where->hi &&
+				    (down || best < 0))
 					best = at;
 			if (best < 0)
 				continue;
@@ -372,6 +373,12 @@ static bool check_list(struct fixture *f, unsigned long count, unsigned int min_
 	struct quarry_buddy_block *block;
 	unsigned long units = 0;
 
+	/* Before any of them is taken: two may share a granule. */
+	for (block = f->list; block < f->list + nr; block++) {
+		if (block->clean && !agree(f, "clean in a list", true,
+					   model_is_clean(f, block->offset, 1UL << block->order)))
+			return false;
+	}
 	for (block = f->list; block < f->list + nr; block++) {
 		if (!agree(f, "block of a list", true, block->order >= min_order &&
 			   block->order <= f->max_order &&
@@ -379,9 +386,6 @@ static bool check_list(struct fixture *f, unsigned long count, unsigned int min_
 			   block->offset >= where->lo &&
 			   block->offset + (1UL << block->order) <= where->hi &&
 			   model_is_free(f, block->offset, 1UL << block->order)))
-			return false;
-		if (block->clean && !agree(f, "clean in a list", true,
-					   model_is_clean(f, block->offset, 1UL << block->order)))
 			return false;
 		model_take(f, block->offset, block->order);
 		units += 1UL << block->order;
@@ -406,6 +410,44 @@ static bool step_list(struct fixture *f)
 	if (got < 0)
 		return agree(f, "list fails", fits ? 1 : -ENOSPC, got);
 	return agree(f, "list has room", true, fits && got <= room) &&
+	       check_list(f, count, min_order, &where, got);
+}
+
+struct told {
+	struct fixture *f;
+	unsigned int nr;
+	unsigned int room;
+};
+
+static int note_told(const struct quarry_buddy_block *block, void *arg)
+{
+	struct told *told = arg;
+
+	if (told->nr == told->room)
+		return -ECANCELED;
+	told->f->list[told->nr++] = *block;
+	return 0;
+}
+
+/* Refused after as many blocks as there is room for, which can be none. */
+static bool step_each(struct fixture *f)
+{
+	struct told told = { .f = f, .room = quarry_test_below(&f->rnd, NR_LIST + 1) };
+	unsigned int min_order = min(random_order(f), f->max_order);
+	unsigned long count = (1UL + quarry_test_below(&f->rnd, 20)) << min_order;
+	struct quarry_buddy_where where;
+	bool fits;
+	int got;
+
+	random_where(f, &where);
+	fits = model_usable(f, min_order, &where) >= count;
+	got = quarry_buddy_alloc_each(f->buddy, count, min_order, &where, note_told, &told);
+	if (got == -ECANCELED)
+		return agree(f, "told as many as it takes", true, fits && told.nr == told.room);
+	if (got < 0)
+		return agree(f, "told fails", fits ? 1 : -ENOSPC, got) &&
+		       agree(f, "told although it fails", 0, told.nr);
+	return agree(f, "told has room", true, fits && got == told.nr) &&
 	       check_list(f, count, min_order, &where, got);
 }
 
@@ -618,8 +660,10 @@ static bool random_step(struct fixture *f)
 		return step_trim(f);
 	if (draw < 17)
 		return step_join(f);
-	if (draw < (filling ? 22 : 18))
+	if (draw < (filling ? 20 : 18))
 		return step_list(f);
+	if (draw < (filling ? 22 : 19))
+		return step_each(f);
 	if (draw < (filling ? 32 : 22))
 		return step_alloc_count_in(f);
 	if (draw < (filling ? 42 : 30))

@@ -370,16 +370,6 @@ long quarry_buddy_alloc_count(struct quarry_buddy *b, unsigned long count)
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc_count);
 
-/* Take what is known to be free. */
-static void take_interval(struct quarry_buddy *b, unsigned long o, unsigned long count)
-{
-	unsigned long at = o, piece;
-	unsigned int k;
-
-	while (next_piece(b, &at, o + count, &piece, &k))
-		take_out_of(b, piece, k, free_node_around(b, piece, k));
-}
-
 long quarry_buddy_alloc_count_in(struct quarry_buddy *b, unsigned long count,
 				 const struct quarry_buddy_where *where, bool *clean)
 {

@@ -315,6 +315,16 @@ static inline bool next_piece(const struct quarry_buddy *b, unsigned long *at, u
 	return true;
 }
 
+/* Take what is known to be free. */
+static inline void take_interval(struct quarry_buddy *b, unsigned long o, unsigned long count)
+{
+	unsigned long at = o, piece;
+	unsigned int k;
+
+	while (next_piece(b, &at, o + count, &piece, &k))
+		take_out_of(b, piece, k, free_node_around(b, piece, k));
+}
+
 /* buddy.c */
 void quarry_buddy_layout(struct quarry_buddy *b, unsigned long nr_units, unsigned int max_order,
 			 void *state);
@@ -343,6 +353,7 @@ void quarry_buddy_clean_note(struct quarry_buddy *b, unsigned long o, unsigned l
 void quarry_buddy_clean_undo(struct quarry_buddy *b, unsigned long o, unsigned int order);
 bool quarry_buddy_clean_find(const struct quarry_buddy *b, unsigned int order, unsigned long lo,
 			     unsigned long hi, bool top_down, struct quarry_buddy_found *found);
+bool quarry_buddy_clean_covers(const struct quarry_buddy *b, unsigned long o, unsigned int order);
 bool quarry_buddy_clean_touches(const struct quarry_buddy *b, unsigned long o, unsigned int order);
 int quarry_buddy_clean_verify(const struct quarry_buddy *b);
 

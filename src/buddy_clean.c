@@ -206,6 +206,16 @@ bool quarry_buddy_clean_find(const struct quarry_buddy *b, unsigned int order, u
 	return true;
 }
 
+/* Is all of (@o, @order) known to be clean? */
+bool quarry_buddy_clean_covers(const struct quarry_buddy *b, unsigned long o, unsigned int order)
+{
+	const struct quarry_buddy *c = b->clean;
+	unsigned int g = b->clean_order;
+
+	return c && (o + (1UL << order) - 1) >> g < c->nr_units &&
+	       piece_around(c, o >> g, order > g ? order - g : 0) >= 0;
+}
+
 /* Is anything in the granules of (@o, @order) known to be clean?  The range tracks that. */
 bool quarry_buddy_clean_touches(const struct quarry_buddy *b, unsigned long o, unsigned int order)
 {

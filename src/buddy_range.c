@@ -18,6 +18,7 @@
  * one that turns out not to fit can be taken back to the bit.
  */
 #include <linux/export.h>
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
 
@@ -373,3 +374,149 @@ int quarry_buddy_alloc_list(struct quarry_buddy *b, unsigned long count, unsigne
 	return list.nr;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc_list);
+
+/* === Lists, block by block === */
+
+/*
+ * What is picked depends on nothing but the state of the range and is not changed
+ * while it is: so it can be gone through once to see whether there is enough, once to
+ * tell, and once to take.
+ */
+struct pick {
+	struct quarry_buddy_where in;
+	unsigned int min_order;
+	unsigned long missing;		/* units */
+	unsigned int nr;		/* blocks */
+	/* from here on (top down: below it) a row has not been looked at */
+	unsigned long at[QUARRY_BUDDY_MAX_ORDER + 1];
+	/* an interval of free units; it is @missing that it is for */
+	int (*fn)(struct quarry_buddy *b, struct pick *pick, unsigned long o, unsigned long count);
+	int (*tell)(const struct quarry_buddy_block *block, void *arg);
+	void *arg;
+};
+
+static int pick_count(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+		      unsigned long count)
+{
+	return 0;
+}
+
+static int pick_tell(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+		     unsigned long count)
+{
+	struct quarry_buddy_block block;
+	unsigned long at = o;
+	int ret = 0;
+
+	while (!ret && next_piece(b, &at, o + count, &block.offset, &block.order)) {
+		block.clean = quarry_buddy_clean_covers(b, block.offset, block.order);
+		ret = pick->tell(&block, pick->arg);
+		pick->nr++;
+	}
+	return ret;
+}
+
+static int pick_take(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+		     unsigned long count)
+{
+	take_interval(b, o, count);
+	quarry_buddy_clean_forget(b, o, count);
+	return 0;
+}
+
+/* The part of free interval [@o, @end) that is still missing, from the end to begin at. */
+static int pick_from(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+		     unsigned long end)
+{
+	unsigned long count = min(pick->missing, end - o);
+
+	if (pick->in.flags & QUARRY_BUDDY_TOP_DOWN)
+		o = end - count;
+	pick->missing -= count;
+	return pick->fn(b, pick, o, count);
+}
+
+/* The next free block of order @k that is all in the part. */
+static bool pick_block(const struct quarry_buddy *b, struct pick *pick, unsigned int k,
+		       unsigned long *o)
+{
+	unsigned long lo = round_up(pick->in.lo, 1UL << k), hi = round_down(pick->in.hi, 1UL << k);
+
+	if (pick->in.flags & QUARRY_BUDDY_TOP_DOWN) {
+		hi = min(hi, pick->at[k]);
+		*o = lo < hi ? last_in_row(b, k, lo, hi) : NONE;
+		pick->at[k] = *o == NONE ? 0 : *o;
+	} else {
+		lo = max(lo, pick->at[k]);
+		*o = lo < hi ? first_in_row(b, k, lo, hi) : NONE;
+		pick->at[k] = *o == NONE ? NONE : *o + (1UL << k);
+	}
+	return *o != NONE;
+}
+
+/* The free block around @unit may stick out of the part; below it, if @low. */
+static int pick_edge(struct quarry_buddy *b, struct pick *pick, unsigned long unit, bool low)
+{
+	unsigned long size = 1UL << pick->min_order, o, end;
+	int k = free_node_around(b, unit, pick->min_order);
+
+	if (k < 0 || !pick->missing)
+		return 0;
+	o = round_down(unit, 1UL << k);
+	end = o + (1UL << k);
+	if (low ? o >= pick->in.lo : o < pick->in.lo || end <= pick->in.hi)
+		return 0;
+	o = max(o, round_up(pick->in.lo, size));
+	return pick_from(b, pick, o, min(end, round_down(pick->in.hi, size)));
+}
+
+/* Largest first; as soon as one block holds all that is missing, the smallest such. */
+static int pick_run(struct quarry_buddy *b, struct pick *pick)
+{
+	unsigned long size = 1UL << pick->min_order, lo, hi, o;
+	int k = min_t(int, b->max_order, __fls(pick->missing)), j, ret = 0;
+
+	for (j = 0; j <= b->max_order; j++)
+		pick->at[j] = pick->in.flags & QUARRY_BUDDY_TOP_DOWN ? NONE : 0;
+	for (; !ret && pick->missing && k >= (int)pick->min_order; k--) {
+		while (!ret && pick->missing >> k && pick_block(b, pick, k, &o))
+			ret = pick_from(b, pick, o, o + (1UL << k));
+		for (j = k + 1; !ret && pick->missing >> k && j <= b->max_order; j++)
+			if (pick_block(b, pick, j, &o))
+				ret = pick_from(b, pick, o, o + (1UL << j));
+	}
+	if (ret || !pick->missing)
+		return ret;
+	/* Only what sticks out at the edges is left; that may be one block. */
+	lo = round_up(pick->in.lo, size);
+	hi = round_down(pick->in.hi, size);
+	if (lo < hi)
+		ret = pick_edge(b, pick, lo, true) ?: pick_edge(b, pick, hi - size, false);
+	return ret ?: pick->missing ? -ENOSPC : 0;
+}
+
+int quarry_buddy_alloc_each(struct quarry_buddy *b, unsigned long count, unsigned int min_order,
+			    const struct quarry_buddy_where *where,
+			    int (*fn)(const struct quarry_buddy_block *block, void *arg), void *arg)
+{
+	static int (* const passes[])(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+				      unsigned long count) = { pick_count, pick_tell, pick_take };
+	struct pick pick = { .min_order = min_order, .tell = fn, .arg = arg };
+	unsigned int i;
+	int ret;
+
+	ret = resolve(b, where, &pick.in);
+	if (ret)
+		return ret;
+	if (min_order > b->max_order || !count || count & ((1UL << min_order) - 1))
+		return -EINVAL;
+	if (count > b->nr_free_units)
+		return -ENOSPC;
+	for (i = 0; !ret && i < ARRAY_SIZE(passes); i++) {
+		pick.fn = passes[i];
+		pick.missing = count;
+		ret = pick_run(b, &pick);
+	}
+	return ret ?: pick.nr;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_each);

@@ -356,6 +356,40 @@ int quarry_buddy_alloc_list(struct quarry_buddy *buddy, unsigned long count,
 			    struct quarry_buddy_block *blocks, unsigned int nr_blocks);
 
 /**
+ * quarry_buddy_alloc_each() - take @count units, told block by block
+ * @buddy: range to take them from
+ * @count: number of units, a multiple of 2^@min_order
+ * @min_order: no block is smaller than this
+ * @where: the part of the range; NULL means everywhere
+ * @fn: called for each block with @arg, before anything is taken; what it returns
+ *      other than 0 ends it.  It must not change @buddy.
+ * @arg: passed on to @fn
+ *
+ * For who wants no array, but a scatterlist, say.  Free blocks are taken whole,
+ * largest first, and as soon as one holds all that is missing, the smallest such,
+ * whose part is told in blocks that follow each other.  All or nothing: when @fn is
+ * called there is enough, and when it refuses nothing has been taken; what it has been
+ * told until then is void.  Free each block with quarry_buddy_free().
+ *
+ * Each block says whether it is known to be clean, but %QUARRY_BUDDY_CLEAN and
+ * %QUARRY_BUDDY_JOIN have no meaning here.
+ *
+ * Steps: 3 * (4 * L + H) per block told, 12 * H * H * L in all cases, and what
+ * quarry_buddy_reserve() of each block takes.
+ *
+ * Context: Any context that @fn can do with.  The caller serialises calls on one @buddy.
+ * Return: number of blocks, or a negative errno with nothing changed:
+ * * %-EINVAL - @count is 0 or no multiple of 2^@min_order, @min_order is above the
+ *   range's largest order, lo is not below hi or outside the range, or an unknown flag
+ * * %-ENOSPC - not enough is free in blocks of @min_order and above
+ * * what @fn returned
+ */
+int quarry_buddy_alloc_each(struct quarry_buddy *buddy, unsigned long count,
+			    unsigned int min_order, const struct quarry_buddy_where *where,
+			    int (*fn)(const struct quarry_buddy_block *block, void *arg),
+			    void *arg);
+
+/**
  * quarry_buddy_alloc_at() - take the block at an exact offset
  * @buddy: range to take it from
  * @offset: first unit, aligned to 2^@order
