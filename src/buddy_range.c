@@ -387,8 +387,7 @@ struct pick {
 	unsigned int min_order;
 	unsigned long missing;		/* units */
 	unsigned int nr;		/* blocks */
-	/* from here on (top down: below it) a row has not been looked at */
-	unsigned long at[QUARRY_BUDDY_MAX_ORDER + 1];
+	unsigned long at;		/* a row is looked at from here on (top down: below) */
 	/* an interval of free units; it is @missing that it is for */
 	int (*fn)(struct quarry_buddy *b, struct pick *pick, unsigned long o, unsigned long count);
 	int (*tell)(const struct quarry_buddy_block *block, void *arg);
@@ -436,6 +435,11 @@ static int pick_from(struct quarry_buddy *b, struct pick *pick, unsigned long o,
 	return pick->fn(b, pick, o, count);
 }
 
+static void pick_rewind(struct pick *pick)
+{
+	pick->at = pick->in.flags & QUARRY_BUDDY_TOP_DOWN ? NONE : 0;
+}
+
 /* The next free block of order @k that is all in the part. */
 static bool pick_block(const struct quarry_buddy *b, struct pick *pick, unsigned int k,
 		       unsigned long *o)
@@ -443,13 +447,13 @@ static bool pick_block(const struct quarry_buddy *b, struct pick *pick, unsigned
 	unsigned long lo = round_up(pick->in.lo, 1UL << k), hi = round_down(pick->in.hi, 1UL << k);
 
 	if (pick->in.flags & QUARRY_BUDDY_TOP_DOWN) {
-		hi = min(hi, pick->at[k]);
+		hi = min(hi, pick->at);
 		*o = lo < hi ? last_in_row(b, k, lo, hi) : NONE;
-		pick->at[k] = *o == NONE ? 0 : *o;
+		pick->at = *o == NONE ? 0 : *o;
 	} else {
-		lo = max(lo, pick->at[k]);
+		lo = max(lo, pick->at);
 		*o = lo < hi ? first_in_row(b, k, lo, hi) : NONE;
-		pick->at[k] = *o == NONE ? NONE : *o + (1UL << k);
+		pick->at = *o == NONE ? NONE : *o + (1UL << k);
 	}
 	return *o != NONE;
 }
@@ -471,19 +475,28 @@ static int pick_edge(struct quarry_buddy *b, struct pick *pick, unsigned long un
 }
 
 /* Largest first; as soon as one block holds all that is missing, the smallest such. */
-static int pick_run(struct quarry_buddy *b, struct pick *pick)
+static noinline int pick_run(struct quarry_buddy *b, struct pick *pick)
 {
-	unsigned long size = 1UL << pick->min_order, lo, hi, o;
-	int k = min_t(int, b->max_order, __fls(pick->missing)), j, ret = 0;
+	unsigned long size = 1UL << pick->min_order, lo, hi, o, spare = NONE;
+	int k = min_t(int, b->max_order, __fls(pick->missing)), spare_k, ret = 0;
 
-	for (j = 0; j <= b->max_order; j++)
-		pick->at[j] = pick->in.flags & QUARRY_BUDDY_TOP_DOWN ? NONE : 0;
+	for (spare_k = k + 1; spare_k <= b->max_order && spare == NONE; spare_k++) {
+		pick_rewind(pick);
+		pick_block(b, pick, spare_k, &spare);
+	}
+	spare_k--;
 	for (; !ret && pick->missing && k >= (int)pick->min_order; k--) {
-		while (!ret && pick->missing >> k && pick_block(b, pick, k, &o))
+		pick_rewind(pick);
+		while (!ret && pick->missing && pick_block(b, pick, k, &o)) {
+			if (!(pick->missing >> k)) {
+				spare = o;
+				spare_k = k;
+				break;
+			}
 			ret = pick_from(b, pick, o, o + (1UL << k));
-		for (j = k + 1; !ret && pick->missing >> k && j <= b->max_order; j++)
-			if (pick_block(b, pick, j, &o))
-				ret = pick_from(b, pick, o, o + (1UL << j));
+		}
+		if (!ret && pick->missing >> k && spare != NONE)
+			ret = pick_from(b, pick, spare, spare + (1UL << spare_k));
 	}
 	if (ret || !pick->missing)
 		return ret;

@@ -374,7 +374,7 @@ int quarry_buddy_alloc_list(struct quarry_buddy *buddy, unsigned long count,
  * Each block says whether it is known to be clean, but %QUARRY_BUDDY_CLEAN and
  * %QUARRY_BUDDY_JOIN have no meaning here.
  *
- * Steps: 3 * (4 * L + H) per block told, 12 * H * H * L in all cases, and what
+ * Steps: 3 * (4 * L + H) per block told, 12 * H * L in all cases, and what
  * quarry_buddy_reserve() of each block takes.
  *
  * Context: Any context that @fn can do with.  The caller serialises calls on one @buddy.
