@@ -49,6 +49,48 @@ void buddy_clean_is_preferred(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_buddy_verify(b), 0);
 }
 
+/* Who does not ask for clean space gets it last, and finds out in few steps. */
+void buddy_clean_is_spared(struct kunit *test)
+{
+	struct fixture *f = buddy_fixture(test, 128, 7, 2);
+	struct quarry_buddy *b = f->buddy;
+	unsigned long i;
+
+	for (i = 0; i < 128; i += 8)
+		KUNIT_ASSERT_EQ(test, quarry_buddy_alloc(b, 3, false), (long)i);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_free_clean(b, 0, 3), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_free_clean(b, 32, 3), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_free(b, 64, 3), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_free(b, 96, 3), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_free(b, 104, 3), 0);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc(b, 2, false), 64L);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc_count(b, 3), 68L);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc_in(b, 1, IN(0, 128, DOWN), NULL), 110L);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_nr_clean_units(b), 16UL);
+	/* A larger dirty block goes before a clean one that fits. */
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc(b, 3, false), 96L);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_nr_clean_units(b), 16UL);
+	/* There is nothing else of this order. */
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc(b, 3, true), 32L);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_nr_clean_units(b), 8UL);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_verify(b), 0);
+
+	/* The search gives up after 16 places: the lowest then. */
+	f = buddy_fixture(test, 128, 2, 2);
+	b = f->buddy;
+	for (i = 0; i < 128; i += 4)
+		KUNIT_ASSERT_EQ(test, quarry_buddy_alloc(b, 2, false), (long)i);
+	for (i = 0; i < 128; i += 4)
+		KUNIT_ASSERT_EQ(test, i == 60 || i == 64 ? quarry_buddy_free(b, i, 2) :
+				quarry_buddy_free_clean(b, i, 2), 0);
+	KUNIT_EXPECT_EQ_MSG(test, quarry_buddy_alloc(b, 2, false), 60L, "the 16th place");
+	KUNIT_EXPECT_EQ_MSG(test, quarry_buddy_alloc(b, 2, false), 64L, "the 16th again");
+	KUNIT_ASSERT_EQ(test, quarry_buddy_free(b, 64, 2), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_free_clean(b, 60, 2), 0);
+	KUNIT_EXPECT_EQ_MSG(test, quarry_buddy_alloc(b, 2, false), 0L, "64 is the 17th now");
+	KUNIT_EXPECT_EQ(test, quarry_buddy_verify(b), 0);
+}
+
 /* A clean and a dirty buddy merge, and the clean half is still found. */
 void buddy_clean_survives_merging(struct kunit *test)
 {

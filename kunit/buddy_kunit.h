@@ -89,6 +89,7 @@ void buddy_alloc_in_every_part(struct kunit *test);
 void buddy_count_in_part(struct kunit *test);
 void buddy_counts_join(struct kunit *test);
 void buddy_lists(struct kunit *test);
+void buddy_tells_each(struct kunit *test);
 void buddy_refused_part(struct kunit *test);
 void buddy_refused_list(struct kunit *test);
 void buddy_trims(struct kunit *test);
@@ -98,6 +99,7 @@ void buddy_fragmentation(struct kunit *test);
 
 /* buddy_clean_kunit.c */
 void buddy_clean_is_preferred(struct kunit *test);
+void buddy_clean_is_spared(struct kunit *test);
 void buddy_clean_survives_merging(struct kunit *test);
 void buddy_clean_is_forgotten(struct kunit *test);
 void buddy_clean_reset(struct kunit *test);

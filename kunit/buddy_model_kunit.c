@@ -105,47 +105,60 @@ static bool model_is_free_block(struct fixture *f, unsigned long offset, unsigne
 		!model_is_free(f, ALIGN_DOWN(offset, 2UL << order), 2UL << order));
 }
 
-/* Where a block of @order has to come from: the best fit, lowest or highest. */
-static long model_place(struct fixture *f, unsigned int order, bool top_down)
+static bool model_touches_clean(struct fixture *f, unsigned long offset, unsigned long count)
 {
-	unsigned long offset;
-	unsigned int k;
-	long found = -ENOSPC;
+	unsigned int g = f->clean_order;
+	unsigned long i;
 
-	for (k = order; k <= f->max_order && found < 0; k++) {
-		for (offset = 0; offset < f->nr_units; offset += 1UL << k) {
+	for (i = offset >> g; g && i <= (offset + count - 1) >> g; i++)
+		if (f->clean[i])
+			return true;
+	return false;
+}
+
+/*
+ * Where @count units in [lo, hi) have to come from: the best fit, lowest or highest;
+ * but of the first 16 places the first that is not clean in any part, if there is one.
+ */
+static long model_place_in(struct fixture *f, unsigned long count,
+			   const struct quarry_buddy_where *where)
+{
+	unsigned long size = 1UL << order_base_2(count), n, i, offset, at;
+	bool down = where->flags & QUARRY_BUDDY_TOP_DOWN;
+	unsigned int k, tries = 0;
+	long found = -ENOSPC, best;
+
+	for (k = order_base_2(count); k <= f->max_order; k++) {
+		n = f->nr_units >> k;
+		for (i = 0; i < n; i++) {
+			offset = (down ? n - 1 - i : i) << k;
 			if (!model_is_free_block(f, offset, k))
 				continue;
-			found = offset + (top_down ? (1UL << k) - (1UL << order) : 0);
-			if (!top_down)
-				break;
+			best = -1;
+			for (at = offset; at < offset + (1UL << k); at += size)
+				if (at >= where->lo && at + count <= where->hi &&
+				    (down || best < 0))
+					best = at;
+			if (best < 0)
+				continue;
+			if (!model_touches_clean(f, best, size))
+				return best;
+			if (!tries)
+				found = best;
+			if (++tries == 16)
+				return found;
 		}
 	}
 	return found;
 }
 
-/* The same for @count units in [lo, hi): every place in every free block is tried. */
-static long model_place_in(struct fixture *f, unsigned long count,
-			   const struct quarry_buddy_where *where)
+static long model_place(struct fixture *f, unsigned int order, bool top_down)
 {
-	unsigned long size = 1UL << order_base_2(count), offset, at;
-	unsigned int k;
-	long found = -ENOSPC;
+	const struct quarry_buddy_where all = {
+		.hi = f->nr_units, .flags = top_down ? QUARRY_BUDDY_TOP_DOWN : 0
+	};
 
-	for (k = order_base_2(count); k <= f->max_order && found < 0; k++) {
-		for (offset = 0; offset < f->nr_units; offset += 1UL << k) {
-			if (!model_is_free_block(f, offset, k))
-				continue;
-			for (at = offset; at < offset + (1UL << k); at += size) {
-				if (at < where->lo || at + count > where->hi)
-					continue;
-				found = at;
-				if (!(where->flags & QUARRY_BUDDY_TOP_DOWN))
-					return found;
-			}
-		}
-	}
-	return found;
+	return model_place_in(f, 1UL << order, &all);
 }
 
 /* Could an aligned clean block for @count units have been had? */
@@ -360,6 +373,12 @@ static bool check_list(struct fixture *f, unsigned long count, unsigned int min_
 	struct quarry_buddy_block *block;
 	unsigned long units = 0;
 
+	/* Before any of them is taken: two may share a granule. */
+	for (block = f->list; block < f->list + nr; block++) {
+		if (block->clean && !agree(f, "clean in a list", true,
+					   model_is_clean(f, block->offset, 1UL << block->order)))
+			return false;
+	}
 	for (block = f->list; block < f->list + nr; block++) {
 		if (!agree(f, "block of a list", true, block->order >= min_order &&
 			   block->order <= f->max_order &&
@@ -367,9 +386,6 @@ static bool check_list(struct fixture *f, unsigned long count, unsigned int min_
 			   block->offset >= where->lo &&
 			   block->offset + (1UL << block->order) <= where->hi &&
 			   model_is_free(f, block->offset, 1UL << block->order)))
-			return false;
-		if (block->clean && !agree(f, "clean in a list", true,
-					   model_is_clean(f, block->offset, 1UL << block->order)))
 			return false;
 		model_take(f, block->offset, block->order);
 		units += 1UL << block->order;
@@ -394,6 +410,44 @@ static bool step_list(struct fixture *f)
 	if (got < 0)
 		return agree(f, "list fails", fits ? 1 : -ENOSPC, got);
 	return agree(f, "list has room", true, fits && got <= room) &&
+	       check_list(f, count, min_order, &where, got);
+}
+
+struct told {
+	struct fixture *f;
+	unsigned int nr;
+	unsigned int room;
+};
+
+static int note_told(const struct quarry_buddy_block *block, void *arg)
+{
+	struct told *told = arg;
+
+	if (told->nr == told->room)
+		return -ECANCELED;
+	told->f->list[told->nr++] = *block;
+	return 0;
+}
+
+/* Refused after as many blocks as there is room for, which can be none. */
+static bool step_each(struct fixture *f)
+{
+	struct told told = { .f = f, .room = quarry_test_below(&f->rnd, NR_LIST + 1) };
+	unsigned int min_order = min(random_order(f), f->max_order);
+	unsigned long count = (1UL + quarry_test_below(&f->rnd, 20)) << min_order;
+	struct quarry_buddy_where where;
+	bool fits;
+	int got;
+
+	random_where(f, &where);
+	fits = model_usable(f, min_order, &where) >= count;
+	got = quarry_buddy_alloc_each(f->buddy, count, min_order, &where, note_told, &told);
+	if (got == -ECANCELED)
+		return agree(f, "told as many as it takes", true, fits && told.nr == told.room);
+	if (got < 0)
+		return agree(f, "told fails", fits ? 1 : -ENOSPC, got) &&
+		       agree(f, "told although it fails", 0, told.nr);
+	return agree(f, "told has room", true, fits && got == told.nr) &&
 	       check_list(f, count, min_order, &where, got);
 }
 
@@ -606,8 +660,10 @@ static bool random_step(struct fixture *f)
 		return step_trim(f);
 	if (draw < 17)
 		return step_join(f);
-	if (draw < (filling ? 22 : 18))
+	if (draw < (filling ? 20 : 18))
 		return step_list(f);
+	if (draw < (filling ? 22 : 19))
+		return step_each(f);
 	if (draw < (filling ? 32 : 22))
 		return step_alloc_count_in(f);
 	if (draw < (filling ? 42 : 30))
@@ -673,6 +729,9 @@ static const struct {
 	{ 4097, 12, 0, 60000 },
 	{ 4100, 7, 2, 60000 },
 	{ 16384, 14, 4, 40000 },
+	/* Summaries of more than three levels. */
+	{ 270000, 18, 0, 8000 },
+	{ 300001, 6, 2, 8000 },
 };
 
 /* 1.3 million operations; a failure names the seed that brings it back. */

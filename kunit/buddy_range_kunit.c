@@ -113,6 +113,87 @@ void buddy_counts_join(struct kunit *test)
 	buddy_expect_whole(f);
 }
 
+struct told {
+	unsigned int nr;
+	unsigned int room;
+	struct quarry_buddy_block block[8];
+};
+
+static int tell(const struct quarry_buddy_block *block, void *arg)
+{
+	struct told *told = arg;
+
+	if (told->nr == told->room)
+		return -EIO;
+	told->block[told->nr++] = *block;
+	return 0;
+}
+
+static void expect_told(struct fixture *f, unsigned long count, unsigned int min_order,
+			const struct quarry_buddy_where *where, unsigned int nr,
+			const struct quarry_buddy_block *wanted)
+{
+	struct told told = { .room = ARRAY_SIZE(told.block) };
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(f->test, quarry_buddy_alloc_each(f->buddy, count, min_order, where, tell,
+							 &told), (int)nr);
+	KUNIT_ASSERT_EQ(f->test, told.nr, nr);
+	for (i = 0; i < nr; i++) {
+		KUNIT_EXPECT_EQ_MSG(f->test, told.block[i].offset, wanted[i].offset, "%u", i);
+		KUNIT_EXPECT_EQ_MSG(f->test, told.block[i].order, wanted[i].order, "%u", i);
+		KUNIT_EXPECT_EQ(f->test, quarry_buddy_verify(f->buddy), 0);
+	}
+	for (i = 0; i < nr; i++)
+		KUNIT_EXPECT_EQ(f->test, quarry_buddy_free(f->buddy, wanted[i].offset,
+							   wanted[i].order), 0);
+}
+
+/* Whole blocks, largest first; the rest from the smallest that holds it; the edges last. */
+void buddy_tells_each(struct kunit *test)
+{
+	static const struct quarry_buddy_block up[] = { { 32, 4 }, { 4, 2 }, { 62, 0 } };
+	static const struct quarry_buddy_block down[] = { { 60, 1 }, { 59, 0 } };
+	static const struct quarry_buddy_block cut[] = { { 4, 1 }, { 6, 0 } };
+	static const struct quarry_buddy_block edges[] = { { 34, 1 }, { 36, 2 }, { 40, 2 },
+							   { 44, 1 } };
+	struct fixture *f = fixture_make(test, 64, 6);
+	struct quarry_buddy *b = f->buddy;
+	struct told told = { };
+	unsigned int i;
+
+	/* Free: [4, 8), [32, 48), [56, 63). */
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 0, 4), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 8, 24), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 48, 8), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 63, 1), 0);
+	expect_told(f, 21, 0, NULL, 3, up);
+	expect_told(f, 3, 0, IN(0, 60, 0), 2, cut);
+	expect_told(f, 12, 1, IN(33, 47, 0), 4, edges);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_each(b, 14, 1, IN(33, 47, 0), tell, &told), -ENOSPC);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_each(b, 28, 0, NULL, tell, &told), -ENOSPC);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_each(b, 0, 0, NULL, tell, &told), -EINVAL);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_each(b, 3, 1, NULL, tell, &told), -EINVAL);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_each(b, 128, 7, NULL, tell, &told), -EINVAL);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_each(b, 1, 0, IN(5, 5, 0), tell, &told), -EINVAL);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_each(b, 1, 0, IN(0, 5, 8), tell, &told), -EINVAL);
+	KUNIT_EXPECT_EQ(test, told.nr, 0U);
+	/* Refused at each block in turn. */
+	for (i = 0; i < 3; i++) {
+		told = (struct told){ .room = i };
+		EXPECT_REFUSED(f, quarry_buddy_alloc_each(b, 21, 0, NULL, tell, &told), -EIO);
+		KUNIT_EXPECT_EQ(test, told.nr, i);
+	}
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 32, 16), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 4, 4), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 62, 1), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 56, 2), 0);
+	KUNIT_ASSERT_EQ(test, quarry_buddy_reserve(b, 58, 1), 0);
+	/* Free: 59 and [60, 62). */
+	expect_told(f, 3, 0, IN(0, 64, QUARRY_BUDDY_TOP_DOWN), 2, down);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_verify(b), 0);
+}
+
 void buddy_refused_part(struct kunit *test)
 {
 	struct fixture *f = fixture_make(test, 50, 4);

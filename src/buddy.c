@@ -5,46 +5,52 @@
  *
  * Every order is a row of nodes; node (o, k) covers units [o, o + 2^k).  A
  * node is free, allocated, split into its two halves, or absent (an ancestor
- * is not split).  Two halves are never both free, they would have merged; so
- * a pair of halves has four states, and two bits per pair tell them apart:
+ * is not split).  A node has one bit: 1 if it is free or absent, 0 if it is
+ * allocated or split.  Two halves are never both free, they would have merged; so
+ * the bits of a pair of halves say:
  *
- *	one  aux
- *	 0    0		the parent is not split: both halves absent
- *	 0    1		parent split, no half free (allocated or split further)
- *	 1    0		parent split, the left half is free
- *	 1    1		parent split, the right half is free
+ *	1 1	the parent is not split: both halves absent
+ *	1 0	parent split, the left half is a free block
+ *	0 1	parent split, the right half is a free block
+ *	0 0	parent split, no half free (allocated or split further)
  *
- * The rows at max_order have no parent; there "one" has a bit per node: free.
+ * Roots, the nodes at max_order, have no parent; each is paired with a bit that is
+ * always 0.
  *
- *	order 2  |               A               |   roots: free bit
- *	order 1  |       S       |       F       |   pair 0: one, aux = right
- *	order 0  |   A   |   F   |               |   pair 0: one, aux = right
+ *	order 2  |               S               |   0, beside a 0
+ *	order 1  |       S       |       F       |   0 1
+ *	order 0  |   A   |   F   |   -   |   -   |   0 1 1 1
  *
- * With that, "is exactly this block allocated" is answered from two pairs: its
- * own pair (the parent is split and the block is not its free half) and the
- * pair of its halves (it is not split).  This makes free() refuse a double
- * free, a wrong order and an interior offset in constant time.  The state is 2
- * bits per unit (n/2 pairs at order 0, n/4 at order 1, ...) plus the summaries
- * of "one", 1/63 of it: level i + 1 has one bit per non-zero word of level i,
- * up to a single word, so that the lowest (highest) free block is found by one
- * find-first-set (find-last-set) per level.  On top of the summaries is one word
- * for the range, free_orders, which says which orders have free blocks at all.
+ * To split is to clear the bit of the half that is wanted: the other one is
+ * free by that.  To free is to set the block's bit: if its buddy's is set, the
+ * two are absent by that and the parent's bit is next.  Such a step touches one
+ * word.
  *
- * A word of "one" and the word of "aux" for the same 64 pairs lie side by side, so
- * that a step of a split or merge touches one cache line and computes one
- * address.  Summaries are written only when a word becomes or stops being zero.
+ * Is exactly this block allocated?  Its own bit is 0 and those of its halves
+ * are 1.  This makes free() refuse a double free, a wrong order and an interior
+ * offset in constant time.  The state is 2 bits per unit (n at order 0, n/2 at
+ * order 1, ...) plus the summaries, 1/63 of it: "sums" has one bit per word that has
+ * a free block in it, that is a pair with exactly one bit set, the next level one
+ * bit per non-zero word of that, up to a single word, "top".  So the lowest
+ * (highest) free block is found by one find-first-set (find-last-set) per level.
+ * On top is one word for the range, free_orders, which says which orders have free
+ * blocks at all.
+ *
+ * Setting bits of summaries is cheaper than looking whether they are set, so that is
+ * done without looking; they are cleared only when a word has lost its last block.
+ * Free blocks per order are counted when asked for.
  *
  * Which free space is clean is kept apart and only on request: buddy_clean.c.
  *
  * Locking: none; the caller serialises calls on one range.
  *
- * Invariants (quarry_buddy_verify()): summary bits match their words; aux is 0
- * outside split parents; nothing below a node that is not split; nr_free of
- * each order is the number of "one" bits; nr_free_units is their sum in units.
+ * Invariants (quarry_buddy_verify()): summary bits match their words; a node that is
+ * split is not free; free blocks are inside the range; nr_free_units is their sum.
  *
- * The algorithm is Knuth's (TAOCP vol. 1, 2.5); the pair encoding is ours, cf.
- * the one XOR bit per pair of Linux 2.4's mm/page_alloc.c.
+ * The algorithm is Knuth's (TAOCP vol. 1, 2.5); the encoding is ours, cf. the one
+ * XOR bit per pair of Linux 2.4's mm/page_alloc.c.
  */
+#include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/log2.h>
@@ -56,26 +62,24 @@
 /* Allocated node (@o, @k) keeps only its first @count units; the tail becomes free. */
 static void trim_node(struct quarry_buddy *b, unsigned long o, unsigned int k, unsigned long count)
 {
+	struct quarry_buddy_order *row;
+
 	b->nr_free_units += (1UL << k) - count;
 	while (count < 1UL << k) {
-		unsigned long i = o >> k;
-
-		k--;
-		aux_assign(b, k, i, 1);
+		row = &b->orders[--k];
+		__clear_bit(o >> k, row->words);
 		if (count <= 1UL << k) {
 			/* All of the right half is tail. */
-			one_set(b, k, i);
+			row_note(b, k, o >> k);
 		} else {
 			o += 1UL << k;
 			count -= 1UL << k;
+			__clear_bit(o >> k, row->words);
 		}
 	}
 }
 
 /* === Setting up === */
-
-/* Bits of a row of three levels: a range of 2^19 units. */
-#define MAX_FAST_BITS	BIT(18)
 
 size_t quarry_buddy_struct_size(unsigned int max_order)
 {
@@ -83,28 +87,27 @@ size_t quarry_buddy_struct_size(unsigned int max_order)
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_struct_size);
 
-/* Lays out a row of @bits; returns its number of words. */
-static unsigned long layout_row(struct quarry_buddy_order *row, unsigned long bits)
+/* Words of a row of @bits and its summaries.  There are always sums; top is elsewhere. */
+static unsigned long row_size(unsigned long bits, unsigned int *nr_levels)
 {
-	unsigned long words = BITS_TO_LONGS(bits), at = 2 * words;
+	unsigned long nr = BITS_TO_LONGS(bits), size = nr;
 
-	row->nr_levels = 1;
-	while (words > 1) {
-		words = BITS_TO_LONGS(words);
-		row->level[row->nr_levels++ - 1] = at;
-		at += words;
-	}
-	return at;
+	*nr_levels = 2;
+	do {
+		nr = BITS_TO_LONGS(nr);
+		size += nr;
+		++*nr_levels;
+	} while (nr > BITS_PER_LONG);
+	return size;
 }
 
 size_t quarry_buddy_state_size(unsigned long nr_units, unsigned int max_order)
 {
-	struct quarry_buddy_order unused;
+	unsigned int nr_levels, k;
 	unsigned long words = 0;
-	unsigned int k;
 
 	for (k = 0; k <= max_order; k++)
-		words += layout_row(&unused, nr_bits(nr_units, max_order, k));
+		words += row_size(row_bits(nr_units, max_order, k), &nr_levels);
 	return words * sizeof(long);
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_state_size);
@@ -113,59 +116,65 @@ EXPORT_SYMBOL_GPL(quarry_buddy_state_size);
 void quarry_buddy_layout(struct quarry_buddy *b, unsigned long nr_units, unsigned int max_order,
 			 void *state)
 {
+	struct quarry_buddy_order *row;
 	unsigned long *words = state;
 	unsigned int k;
 
 	memset(b, 0, quarry_buddy_struct_size(max_order));
 	b->nr_units = nr_units;
 	b->max_order = max_order;
-	/* The short ways know rows that have a parent row and at most three levels. */
-	b->fast_orders = nr_bits(nr_units, max_order, 0) <= MAX_FAST_BITS ? max_order : 0;
 	for (k = 0; k <= max_order; k++) {
-		b->orders[k].words = words;
-		b->orders[k].shift = k - (k && k == max_order);
-		words += layout_row(&b->orders[k], nr_bits(nr_units, max_order, k));
+		unsigned long bits = row_bits(nr_units, max_order, k);
+
+		row = &b->orders[k];
+		row->words = words;
+		row->sums = words + BITS_TO_LONGS(bits);
+		row->nr_nodes = nr_units >> k;
+		words += row_size(bits, &row->nr_levels);
+	}
+	/* The short ways know rows that have a parent row and three levels. */
+	if (b->orders[0].nr_levels == 3 && max_order) {
+		b->short_orders = max_order;
+		b->max_short = max_order - 1;
 	}
 	memset(state, 0, (void *)words - state);
 }
 
 /*
- * The last root sticks out of the range: its first @count units are free, those
- * behind stay allocated for ever, as free() refuses what is not inside the range.
+ * What is not all inside the range is 0: it is allocated for ever, as free() refuses
+ * it, or split.  So free are the roots, and of what is left the binary digits.
  */
-static void init_partial_root(struct quarry_buddy *b, unsigned long o, unsigned long count)
+static void init_row(struct quarry_buddy *b, unsigned int k)
 {
-	unsigned int k = b->max_order;
+	struct quarry_buddy_order *row = &b->orders[k];
+	unsigned long i, nr = row->nr_nodes;
 
-	b->nr_free_units += count;
-	while (count) {
-		unsigned long i = o >> k;
-
-		k--;
-		if (count >= 1UL << k) {
-			one_set(b, k, i);
-			o += 1UL << k;
-			count -= 1UL << k;
-		} else {
-			aux_assign(b, k, i, 1);
-		}
+	if (k < b->max_order) {
+		memset(row->words, 0xff, nr / BITS_PER_LONG * sizeof(long));
+		if (nr % BITS_PER_LONG)
+			row->words[nr / BITS_PER_LONG] = BIT(nr % BITS_PER_LONG) - 1;
+		if (nr & 1)
+			row_note(b, k, nr - 1);
+		return;
+	}
+	for (i = 0; i < nr; i++) {
+		__set_bit(2 * i, row->words);
+		row_note(b, k, 2 * i);
 	}
 }
 
 int quarry_buddy_init_state(struct quarry_buddy *b, unsigned long nr_units,
 			    unsigned int max_order, void *state)
 {
-	unsigned long o;
+	unsigned int k;
 
 	if (!nr_units || nr_units > QUARRY_BUDDY_MAX_UNITS || max_order > QUARRY_BUDDY_MAX_ORDER)
 		return -EINVAL;
 
 	quarry_buddy_layout(b, nr_units, max_order, state);
-	for (o = 0; nr_units - o >= 1UL << max_order; o += 1UL << max_order) {
-		one_set(b, max_order, o >> max_order);
-		b->nr_free_units += 1UL << max_order;
-	}
-	init_partial_root(b, o, nr_units - o);
+	for (k = 0; k <= max_order; k++)
+		init_row(b, k);
+	b->nr_free_units = nr_units;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_init_state);
@@ -223,109 +232,116 @@ EXPORT_SYMBOL_GPL(quarry_buddy_destroy);
 /* === Allocating === */
 
 /* Best fit: the smallest order that has a block, its lowest or highest block. */
-static noinline long take_best(struct quarry_buddy *b, unsigned int order, bool top_down)
+static long take_best(struct quarry_buddy *b, unsigned int order, bool top_down)
 {
 	unsigned int orders = b->free_orders >> order, k;
 	const struct quarry_buddy_order *row;
-	unsigned long o;
+	unsigned long i, blocks, o;
 
 	if (!orders)
 		return -ENOSPC;
 	k = order + __ffs(orders);
 	row = &b->orders[k];
-	o = one_offset(b, k, descend(row, row->nr_levels, 0, top_down));
-	node_take(b, o, k);
+	i = descend(row, row->nr_levels, 0, top_down);
+	blocks = word_blocks(row->words[i]);
+	i = i * BITS_PER_LONG + (top_down ? __fls(blocks) : __ffs(blocks));
+	o = bit_offset(b, i, k);
 	if (top_down)
 		o += (1UL << k) - (1UL << order);
-	split_towards(b, o, order, k);
-	b->nr_free_units -= 1UL << order;
+	take_out_of(b, o, order, k);
 	return o;
 }
 
-/* Block (@o, @k) is taken and too large.  Out of line: few allocations split. */
-static noinline long split(struct quarry_buddy *b, unsigned long o, unsigned int order,
-			   unsigned int k)
+/* The same where clean space is tracked, which is spared if it can be. */
+static long take_dirty(struct quarry_buddy *b, unsigned int order, bool top_down)
 {
-	split_towards(b, o, order, k);
-	return o;
+	unsigned long end = round_down(b->nr_units, 1UL << order);
+	struct quarry_buddy_found found;
+
+	if (!end || !quarry_buddy_find(b, order, 0, end, top_down, &found))
+		return -ENOSPC;
+	take_out_of(b, found.offset, order, found.from);
+	return found.offset;
 }
 
-/* The lowest bit of the words above the lowest word, which is empty now, goes too. */
-static __always_inline void pop_summaries(struct quarry_buddy *b,
-					  const struct quarry_buddy_order *row, unsigned int k,
-					  unsigned long *mid)
-{
-	unsigned long *top;
-
-	if (row->nr_levels > 1) {
-		*mid &= *mid - 1;
-		if (*mid)
-			return;
-	}
-	if (row->nr_levels > 2) {
-		top = row->words + row->level[1];
-		*top &= *top - 1;
-		if (*top)
-			return;
-	}
-	b->free_orders ^= 1U << k;
-}
-
-/* What the short way does not serve: errors, top down, tracked or huge ranges, roots. */
+/* What the short way does not serve: errors, top down, tracked or tall ranges, roots. */
 static noinline long alloc_slow(struct quarry_buddy *b, unsigned int order, bool top_down)
 {
 	long o;
 
 	if (order > b->max_order)
 		return -EINVAL;
-	o = take_best(b, order, top_down);
+	if (!b->clean)
+		return take_best(b, order, top_down);
+	o = take_dirty(b, order, top_down);
 	if (o >= 0)
 		quarry_buddy_clean_forget(b, o, 1UL << order);
 	return o;
 }
 
 /*
- * The lowest block of the first row that has one.  Its bit is the lowest of each
- * word on the way down the summaries (at most three levels here), so that on the way
- * up x & (x - 1) takes it off.
+ * The lowest block of a row that has one.  Its bit is the lowest of the words on the
+ * way down the summaries, so that on the way up x & (x - 1) takes it off.
  */
-long quarry_buddy_alloc(struct quarry_buddy *b, unsigned int order, bool top_down)
+static __always_inline unsigned long take_lowest(struct quarry_buddy *b,
+						 struct quarry_buddy_order *row, unsigned int k)
 {
-	unsigned long i = 0, j, one, aux, *w, *mid = NULL;
-	struct quarry_buddy_order *row;
-	unsigned int orders, k;
+	unsigned long i, bit, word, blocks, *words, *sums;
 
-	if (unlikely(order >= b->fast_orders || top_down))
-		return alloc_slow(b, order, top_down);
-	orders = b->free_orders >> order;
-	if (unlikely(!orders))
+	i = __ffs(row->top);
+	sums = row->sums + i;
+	i = i * BITS_PER_LONG + __ffs(*sums);
+	words = row->words + i;
+	word = *words;
+	blocks = word_blocks(word);
+	bit = __ffs(blocks);
+	*words = word & ~BIT(bit);
+	i = i * BITS_PER_LONG + bit;
+	if (blocks & (blocks - 1))
+		return i;
+	*sums &= *sums - 1;
+	if (*sums)
+		return i;
+	row->top &= row->top - 1;
+	if (!row->top)
+		b->free_orders ^= 1U << k;
+	return i;
+}
+
+/* No block of this order is free.  Out of line: few allocations split. */
+static noinline long alloc_split(struct quarry_buddy *b, unsigned int order)
+{
+	unsigned int orders = b->free_orders >> order, k;
+	unsigned long o;
+
+	if (!orders)
 		return -ENOSPC;
 	k = order + __ffs(orders);
-	row = &b->orders[k];
-	w = row->words;
-	if (row->nr_levels > 1) {
-		mid = w + row->level[0];
-		if (row->nr_levels > 2) {
-			i = __ffs(w[row->level[1]]);
-			mid += i;
-		}
-		i = i * BITS_PER_LONG + __ffs(*mid);
-		w += 2 * i;
-	}
-	one = w[0];
-	j = __ffs(one);
-	one &= one - 1;
-	w[0] = one;
-	aux = w[1];
-	w[1] = aux | BIT(j);
-	row->nr_free--;
+	o = bit_offset(b, take_lowest(b, &b->orders[k], k), k);
+	split_towards(b, o, order, k, false);
 	b->nr_free_units -= 1UL << order;
-	i = (2 * (i * BITS_PER_LONG + j) + (aux >> j & 1)) << row->shift;
-	if (!one)
-		pop_summaries(b, row, k, mid);
-	return k == order ? i : split(b, i, order, k);
+	return o;
 }
-EXPORT_SYMBOL_GPL(quarry_buddy_alloc);
+
+long quarry_buddy_alloc_lowest(struct quarry_buddy *b, unsigned int order)
+{
+	unsigned long o;
+
+	if (unlikely(order >= b->short_orders))
+		return alloc_slow(b, order, false);
+	if (unlikely(!(b->free_orders >> order & 1)))
+		return alloc_split(b, order);
+	o = take_lowest(b, &b->orders[order], order) << order;
+	b->nr_free_units -= 1UL << order;
+	return o;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_lowest);
+
+long quarry_buddy_alloc_highest(struct quarry_buddy *b, unsigned int order)
+{
+	return alloc_slow(b, order, true);
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_highest);
 
 long quarry_buddy_alloc_aligned(struct quarry_buddy *b, unsigned long count,
 				unsigned int align_order)
@@ -336,10 +352,12 @@ long quarry_buddy_alloc_aligned(struct quarry_buddy *b, unsigned long count,
 	if (!count || count > 1UL << b->max_order || align_order > b->max_order)
 		return -EINVAL;
 	order = max_t(unsigned int, order_base_2(count), align_order);
-	o = take_best(b, order, false);
+	/* What is known of the tail is kept. */
+	o = b->clean ? take_dirty(b, order, false) : quarry_buddy_alloc_lowest(b, order);
 	if (o < 0)
 		return o;
-	trim_node(b, o, order, count);
+	if (count < 1UL << order)
+		trim_node(b, o, order, count);
 	if (unlikely(b->clean))
 		quarry_buddy_clean_forget(b, o, count);
 	return o;
@@ -351,16 +369,6 @@ long quarry_buddy_alloc_count(struct quarry_buddy *b, unsigned long count)
 	return quarry_buddy_alloc_aligned(b, count, 0);
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc_count);
-
-/* Take what is known to be free. */
-static void take_interval(struct quarry_buddy *b, unsigned long o, unsigned long count)
-{
-	unsigned long at = o, piece;
-	unsigned int k;
-
-	while (next_piece(b, &at, o + count, &piece, &k))
-		take_out_of(b, piece, k, free_node_around(b, piece, k));
-}
 
 long quarry_buddy_alloc_count_in(struct quarry_buddy *b, unsigned long count,
 				 const struct quarry_buddy_where *where, bool *clean)
@@ -430,76 +438,50 @@ static noinline int free_slow(struct quarry_buddy *b, unsigned long o, unsigned 
 	return 0;
 }
 
-/* Node @i of row @k, whose buddy is free, becomes free too: out of line as split(). */
+/* Node @i of row @k and its buddy are free.  Out of line: few frees merge. */
 static noinline int merge(struct quarry_buddy *b, unsigned int k, unsigned long i)
 {
-	merge_up(b, i, k);
+	merge_up(b, i, k, false);
 	return 0;
 }
 
-/* Word @i of a row of at most three levels has got its first bit. */
-static __always_inline void push_summaries(struct quarry_buddy *b,
-					   const struct quarry_buddy_order *row,
-					   unsigned int k, unsigned long i)
+static __always_inline int free_short(struct quarry_buddy *b, unsigned long o, unsigned int order,
+				      bool has_halves)
 {
-	unsigned long *word, old;
+	struct quarry_buddy_order *row = &b->orders[order];
+	unsigned long i, size, *words;
 
-	if (row->nr_levels > 1) {
-		word = row->words + row->level[0] + i / BITS_PER_LONG;
-		old = *word;
-		*word = old | BIT(i % BITS_PER_LONG);
-		if (old)
-			return;
-	}
-	if (row->nr_levels > 2) {
-		word = row->words + row->level[1];
-		old = *word;
-		*word = old | BIT(i / BITS_PER_LONG);
-		if (old)
-			return;
-	}
-	b->free_orders |= 1U << k;
+	/* Computed once, whatever the compiler thinks of three addresses. */
+	OPTIMIZER_HIDE_VAR(row);
+	/* Low bits that should not be there make it a huge number. */
+	i = ror64(o, order);
+	if (unlikely(i >= row->nr_nodes))
+		return -EINVAL;
+	if (has_halves && unlikely(row_is_split(row - 1, i)))
+		return -EINVAL;
+	words = row->words;
+	if (unlikely(__test_and_set_bit(i, words)))
+		return -EINVAL;
+	size = 1UL << order;
+	b->nr_free_units += size;
+	if (unlikely(test_bit(i ^ 1, words)))
+		return merge(b, order, i);
+	b->free_orders |= size;
+	summary_set(row, i / BITS_PER_LONG, false);
+	return 0;
 }
 
-/*
- * The checks of block_is_valid() and node_is_allocated() and the first step of
- * node_give() in one, since they look at the same pair.
- */
+static noinline int free_unit(struct quarry_buddy *b, unsigned long o)
+{
+	return b->short_orders ? free_short(b, o, 0, false) : free_slow(b, o, 0);
+}
+
 int quarry_buddy_free(struct quarry_buddy *b, unsigned long o, unsigned int order)
 {
-	unsigned long i, bit, one, aux, *w;
-	struct quarry_buddy_order *row;
-
-	if (unlikely(order >= b->fast_orders))
-		return free_slow(b, o, order);
-	i = o >> order;
-	row = &b->orders[order];
-	if (unlikely(i << order != o || i >= b->nr_units >> order))
-		return -EINVAL;
-	if (order && unlikely(row_is_split(row - 1, i)))
-		return -EINVAL;
-	w = row->words + i / (2 * BITS_PER_LONG) * 2;
-	bit = BIT(i / 2 % BITS_PER_LONG);
-	one = w[0];
-	aux = w[1] ^ bit;
-	if (unlikely(one & bit)) {
-		/* The other half is free, unless this one is. */
-		if (((aux & bit) == 0) == (i & 1))
-			return -EINVAL;
-		b->nr_free_units += 1UL << order;
-		return merge(b, order, i);
-	}
-	/* The parent is not split. */
-	if (unlikely(aux & bit))
-		return -EINVAL;
-	w[0] = one | bit;
-	if (!(i & 1))
-		w[1] = aux;
-	row->nr_free++;
-	b->nr_free_units += 1UL << order;
-	if (!one)
-		push_summaries(b, row, order, i / (2 * BITS_PER_LONG));
-	return 0;
+	/* One test for both. */
+	if (unlikely(order - 1 >= b->max_short))
+		return order ? free_slow(b, o, order) : free_unit(b, o);
+	return free_short(b, o, order, true);
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_free);
 
@@ -532,6 +514,9 @@ int quarry_buddy_free_count(struct quarry_buddy *b, unsigned long o, unsigned lo
 	unsigned long at = o, piece;
 	unsigned int k;
 
+	/* Most are one block. */
+	if (is_power_of_2(count) && IS_ALIGNED(o, count) && count <= 1UL << b->max_order)
+		return quarry_buddy_free(b, o, ilog2(count));
 	if (!is_tiled(b, o, count))
 		return -EINVAL;
 	while (next_piece(b, &at, o + count, &piece, &k))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Range buddy: rows, pairs and nodes, shared by buddy*.c (see buddy.c for what
- * the bits mean).  Everything here is static inline and takes a number of steps
- * given by the number of orders or of summary levels, never by that of units.
+ * Range buddy: rows and nodes, shared by buddy*.c (see buddy.c for what the bits
+ * mean).  Everything here is static inline and takes a number of steps given by
+ * the number of orders or of summary levels, never by that of units.
  */
 #ifndef _QUARRY_BUDDY_PRIV_H
 #define _QUARRY_BUDDY_PRIV_H
@@ -15,221 +15,224 @@
 
 #include "internal.h"
 
-/* === Rows: a bitmap per order, with summaries === */
+/* === Words: 64 nodes, that is 32 pairs of buddies === */
 
-/* The two words, "one" and "aux", that hold pair @i of a row. */
-static __always_inline unsigned long *pair_words(const struct quarry_buddy_order *row,
-						 unsigned long i)
+#define LEFT_NODES	(~0UL / 3)	/* every other bit, from bit 0 */
+
+/* The left nodes of the pairs of which exactly one half is free. */
+static __always_inline unsigned long word_ones(unsigned long word)
 {
-	return row->words + 2 * (i / BITS_PER_LONG);
+	return (word ^ word >> 1) & LEFT_NODES;
 }
 
-/* Word @i of a level; level 0 is interleaved with "aux". */
-static inline unsigned long *level_word(const struct quarry_buddy_order *row, unsigned int level,
-					unsigned long i)
+/* The free blocks: those halves. */
+static __always_inline unsigned long word_blocks(unsigned long word)
 {
-	return level ? row->words + row->level[level - 1] + i : row->words + 2 * i;
+	return word & word_ones(word) * 3;
 }
 
-/* The word of pair @i has just got its first bit; free_orders is the caller's. */
-static __always_inline void summary_set(const struct quarry_buddy_order *row, unsigned long i)
+/* === Rows: a bit per node of an order, with summaries === */
+
+/* Bits of a row.  Roots have no buddy: they get every other bit, beside one that is 0. */
+static inline unsigned long row_bits(unsigned long nr_units, unsigned int max_order,
+				     unsigned int k)
 {
-	unsigned int level, nr = row->nr_levels - 1;
+	return (((nr_units - 1) >> k) + 1) << (k == max_order);
+}
 
-	for (level = 0; level < nr; level++) {
-		unsigned long *word, old;
+/* The words of a level; the last level is the word in the row itself. */
+static inline const unsigned long *level_words(const struct quarry_buddy_order *row,
+					       unsigned int level)
+{
+	unsigned long nr = row->sums - row->words;
+	const unsigned long *at = row->words;
 
+	if (level == row->nr_levels - 1)
+		return &row->top;
+	while (level--) {
+		at += nr;
+		nr = BITS_TO_LONGS(nr);
+	}
+	return at;
+}
+
+/* More levels than nodes, sums and top. */
+static inline void tall_set(struct quarry_buddy_order *row, unsigned long i)
+{
+	unsigned int level;
+
+	for (level = 1; level < row->nr_levels; level++, i /= BITS_PER_LONG)
+		__set_bit(i, (unsigned long *)level_words(row, level));
+}
+
+static inline void tall_clear(struct quarry_buddy_order *row, unsigned long i)
+{
+	unsigned long *words;
+	unsigned int level;
+
+	for (level = 1; level < row->nr_levels; level++) {
+		words = (unsigned long *)level_words(row, level);
+		__clear_bit(i, words);
 		i /= BITS_PER_LONG;
-		word = row->words + row->level[level] + i / BITS_PER_LONG;
-		old = *word;
-		*word = old | BIT(i % BITS_PER_LONG);
-		if (old)
-			return;
+		if (words[i])
+			break;
 	}
 }
 
-/* The word of pair @i has just lost its last bit; free_orders is the caller's. */
-static __always_inline void summary_clear(const struct quarry_buddy_order *row, unsigned long i)
+/*
+ * Word @i of a row has free blocks; free_orders is the caller's.  @tall: the row may
+ * have more than three levels.
+ */
+static __always_inline void summary_set(struct quarry_buddy_order *row, unsigned long i, bool tall)
 {
-	unsigned int level, nr = row->nr_levels - 1;
-
-	for (level = 0; level < nr; level++) {
-		unsigned long *word, new;
-
-		i /= BITS_PER_LONG;
-		word = row->words + row->level[level] + i / BITS_PER_LONG;
-		new = *word & ~BIT(i % BITS_PER_LONG);
-		*word = new;
-		if (new)
-			return;
+	if (tall && unlikely(row->nr_levels > 3)) {
+		tall_set(row, i);
+		return;
 	}
+	__set_bit(i, row->sums);
+	__set_bit(i / BITS_PER_LONG, &row->top);
 }
 
-static __always_inline void one_set(struct quarry_buddy *b, unsigned int k, unsigned long i)
+/* Word @i of a row has none any more; true if the row has none. */
+static __always_inline bool summary_clear(struct quarry_buddy_order *row, unsigned long i,
+					  bool tall)
 {
-	struct quarry_buddy_order *row = &b->orders[k];
-	unsigned long *word = pair_words(row, i), old = *word;
+	unsigned long *sums = row->sums;
 
-	*word = old | BIT(i % BITS_PER_LONG);
-	row->nr_free++;
+	if (tall && unlikely(row->nr_levels > 3)) {
+		tall_clear(row, i);
+	} else {
+		__clear_bit(i, sums);
+		i /= BITS_PER_LONG;
+		if (sums[i])
+			return false;
+		__clear_bit(i, &row->top);
+	}
+	return !row->top;
+}
+
+/* Bit @i of a row, or its buddy, is a free block now. */
+static __always_inline void row_note(struct quarry_buddy *b, unsigned int k, unsigned long i)
+{
 	b->free_orders |= 1U << k;
-	if (!old)
-		summary_set(row, i);
+	summary_set(&b->orders[k], i / BITS_PER_LONG, true);
 }
 
-static __always_inline void one_clear(struct quarry_buddy *b, unsigned int k, unsigned long i)
-{
-	struct quarry_buddy_order *row = &b->orders[k];
-	unsigned long *word = pair_words(row, i), new = *word & ~BIT(i % BITS_PER_LONG);
-
-	*word = new;
-	if (!--row->nr_free)
-		b->free_orders &= ~(1U << k);
-	if (!new)
-		summary_clear(row, i);
-}
-
-static __always_inline void aux_assign(struct quarry_buddy *b, unsigned int k, unsigned long i,
-				       unsigned long value)
-{
-	unsigned long *word = pair_words(&b->orders[k], i) + 1;
-
-	*word = (*word & ~BIT(i % BITS_PER_LONG)) | value << (i % BITS_PER_LONG);
-}
-
-static __always_inline bool one_test(const struct quarry_buddy *b, unsigned int k, unsigned long i)
-{
-	return pair_words(&b->orders[k], i)[0] >> (i % BITS_PER_LONG) & 1;
-}
-
-static __always_inline bool aux_test(const struct quarry_buddy *b, unsigned int k, unsigned long i)
-{
-	return pair_words(&b->orders[k], i)[1] >> (i % BITS_PER_LONG) & 1;
-}
-
-/* Down the summaries from bit @i of @level to the lowest (highest) bit below it. */
+/* Down the summaries from bit @i of @level to the lowest (highest) word below it. */
 static __always_inline unsigned long descend(const struct quarry_buddy_order *row,
 					     unsigned int level, unsigned long i, bool last)
 {
 	unsigned long word;
 
-	while (level--) {
-		word = *level_word(row, level, i);
+	while (--level) {
+		word = level_words(row, level)[i];
 		i = i * BITS_PER_LONG + (last ? __fls(word) : __ffs(word));
 	}
 	return i;
 }
 
-/* Number of pairs (at max_order: of nodes) in a row. */
-static inline unsigned long nr_bits(unsigned long nr_units, unsigned int max_order, unsigned int k)
-{
-	unsigned int shift = k == max_order ? k : k + 1;
-
-	return ((nr_units - 1) >> shift) + 1;
-}
-
 /* === Nodes === */
 
-/* Offset of the node that the "one" bit @i of row @k stands for. */
-static __always_inline unsigned long one_offset(const struct quarry_buddy *b, unsigned int k,
-						unsigned long i)
+/* Bit of node (@o, @k) in its row, and back. */
+static __always_inline unsigned long node_bit(const struct quarry_buddy *b, unsigned long o,
+					      unsigned int k)
 {
-	return k == b->max_order ? i << k : (2 * i + aux_test(b, k, i)) << k;
+	return o >> k << (k == b->max_order);
 }
 
-/* Is the parent of pair @i of a row split? */
+static __always_inline unsigned long bit_offset(const struct quarry_buddy *b, unsigned long i,
+						unsigned int k)
+{
+	return i >> (k == b->max_order) << k;
+}
+
+static __always_inline bool row_test(const struct quarry_buddy_order *row, unsigned long i)
+{
+	return row->words[i / BITS_PER_LONG] >> (i % BITS_PER_LONG) & 1;
+}
+
+/* Is node @i of the row above split? */
 static __always_inline bool row_is_split(const struct quarry_buddy_order *row, unsigned long i)
 {
-	const unsigned long *w = pair_words(row, i);
+	const unsigned long *words = row->words;
 
-	return (w[0] | w[1]) >> (i % BITS_PER_LONG) & 1;
-}
-
-static __always_inline bool pair_is_split(const struct quarry_buddy *b, unsigned int k,
-					  unsigned long i)
-{
-	return row_is_split(&b->orders[k], i);
+	return !test_bit(2 * i, words) || !arch_test_bit(2 * i + 1, words);
 }
 
 static __always_inline bool node_exists(const struct quarry_buddy *b, unsigned long o,
 					unsigned int k)
 {
-	return k == b->max_order || pair_is_split(b, k, o >> (k + 1));
+	return k == b->max_order || row_is_split(&b->orders[k], o >> (k + 1));
 }
 
 static __always_inline bool node_is_split(const struct quarry_buddy *b, unsigned long o,
 					  unsigned int k)
 {
-	return k && pair_is_split(b, k - 1, o >> k);
+	return k && row_is_split(&b->orders[k - 1], o >> k);
 }
 
 static __always_inline bool node_is_free(const struct quarry_buddy *b, unsigned long o,
 					 unsigned int k)
 {
-	unsigned long i = o >> (k + 1);
+	unsigned long i = node_bit(b, o, k);
 
-	if (k == b->max_order)
-		return one_test(b, k, o >> k);
-	return one_test(b, k, i) && aux_test(b, k, i) == ((o >> k) & 1);
+	return row_test(&b->orders[k], i) && !row_test(&b->orders[k], i ^ 1);
 }
 
 static __always_inline bool node_is_allocated(const struct quarry_buddy *b, unsigned long o,
 					      unsigned int k)
 {
-	return node_exists(b, o, k) && !node_is_free(b, o, k) && !node_is_split(b, o, k);
+	return !row_test(&b->orders[k], node_bit(b, o, k)) && !node_is_split(b, o, k);
 }
 
-/* Free node becomes allocated, or is about to be split. */
-static __always_inline void node_take(struct quarry_buddy *b, unsigned long o, unsigned int k)
+/* Free block @i of a row stops being one: it is taken, or about to be split. */
+static __always_inline void row_take(struct quarry_buddy *b, unsigned int k, unsigned long i)
 {
-	unsigned long i = k == b->max_order ? o >> k : o >> (k + 1);
+	struct quarry_buddy_order *row = &b->orders[k];
+	unsigned long *word = row->words + i / BITS_PER_LONG;
 
-	one_clear(b, k, i);
-	aux_assign(b, k, i, 1);
+	*word &= ~BIT(i % BITS_PER_LONG);
+	if (!word_ones(*word) && summary_clear(row, i / BITS_PER_LONG, true))
+		b->free_orders &= ~(1U << k);
 }
 
-/* The free buddy of a node that becomes free goes; the next row gets their parent. */
-static __always_inline void merge_up(struct quarry_buddy *b, unsigned long i, unsigned int k)
+/* Node @i of a row is free and so is its buddy: their parent is, and so on. */
+static __always_inline void merge_up(struct quarry_buddy *b, unsigned long i, unsigned int k,
+				     bool tall)
 {
-	const struct quarry_buddy_order *root = &b->orders[b->max_order];
-	unsigned int here = 1U << k, gone = 0;	/* rows that have no free node any more */
-	struct quarry_buddy_order *row;
+	struct quarry_buddy_order *row = &b->orders[k], *root = &b->orders[b->max_order];
+	unsigned int here = 1U << k, gone = 0;	/* rows that have no free block any more */
+	unsigned long *words, word = row->words[i / BITS_PER_LONG];
 
-	for (row = &b->orders[k]; row < root; row++, here <<= 1) {
-		unsigned long half = i & 1, bit, one, aux, *w;
-
-		i >>= 1;
-		w = pair_words(row, i);
-		bit = BIT(i % BITS_PER_LONG);
-		one = w[0];
-		aux = w[1] & ~bit;
-		if (!(one & bit)) {
-			w[0] = one | bit;
-			w[1] = aux | half << (i % BITS_PER_LONG);
-			row->nr_free++;
-			b->free_orders = (b->free_orders | here) & ~gone;
-			if (!one)
-				summary_set(row, i);
-			return;
-		}
-		one &= ~bit;
-		w[0] = one;
-		w[1] = aux;
-		if (!--row->nr_free)
+	do {
+		if (!word_ones(word) && summary_clear(row, i / BITS_PER_LONG, tall))
 			gone |= here;
-		if (!one)
-			summary_clear(row, i);
-	}
-	b->free_orders &= ~gone;
-	one_set(b, b->max_order, i);
-	aux_assign(b, b->max_order, i, 0);
+		row++;
+		here <<= 1;
+		i >>= 1;
+		if (unlikely(row == root))
+			i <<= 1;
+		words = row->words + i / BITS_PER_LONG;
+		word = *words | BIT(i % BITS_PER_LONG);
+		*words = word;
+	} while (word >> ((i ^ 1) % BITS_PER_LONG) & 1);
+	b->free_orders = (b->free_orders & ~gone) | here;
+	summary_set(row, i / BITS_PER_LONG, tall);
 }
 
 /* Allocated node becomes free and merges upwards. */
 static inline void node_give(struct quarry_buddy *b, unsigned long o, unsigned int k)
 {
+	struct quarry_buddy_order *row = &b->orders[k];
+	unsigned long i = node_bit(b, o, k);
+
 	b->nr_free_units += 1UL << k;
-	merge_up(b, o >> k, k);
+	__set_bit(i, row->words);
+	if (row_test(row, i ^ 1)) {
+		merge_up(b, i, k, true);
+		return;
+	}
+	row_note(b, k, i);
 }
 
 /*
@@ -238,25 +241,16 @@ static inline void node_give(struct quarry_buddy *b, unsigned long o, unsigned i
  * needs one shift per row and the order of the rows does not matter.
  */
 static __always_inline void split_towards(struct quarry_buddy *b, unsigned long o,
-					  unsigned int to, unsigned int from)
+					  unsigned int to, unsigned int from, bool tall)
 {
-	const struct quarry_buddy_order *end = &b->orders[from];
-	struct quarry_buddy_order *row;
+	struct quarry_buddy_order *row, *end = &b->orders[from];
 	unsigned long i = o >> to;
 
 	/* Each of these rows gets a free node. */
 	b->free_orders |= (1U << from) - (1U << to);
-	for (row = &b->orders[to]; row < end; row++) {
-		unsigned long other = ~i & 1, one, *w;
-
-		i >>= 1;
-		w = pair_words(row, i);
-		one = w[0];
-		w[0] = one | BIT(i % BITS_PER_LONG);
-		w[1] |= other << (i % BITS_PER_LONG);
-		row->nr_free++;
-		if (!one)
-			summary_set(row, i);
+	for (row = &b->orders[to]; row < end; row++, i >>= 1) {
+		__clear_bit(i, row->words);
+		summary_set(row, i / BITS_PER_LONG, tall);
 	}
 }
 
@@ -266,18 +260,18 @@ static inline int free_node_around(const struct quarry_buddy *b, unsigned long o
 {
 	unsigned int k;
 
-	for (k = order; k < b->max_order; k++)
-		if (node_exists(b, o, k))
-			break;
-	return node_is_free(b, o & ~((1UL << k) - 1), k) ? k : -1;
+	for (k = order; row_test(&b->orders[k], node_bit(b, o, k)); k++)
+		if (!row_test(&b->orders[k], node_bit(b, o, k) ^ 1))
+			return k;
+	return -1;
 }
 
 /* Take (@o, @order) out of the free node of order @from around it. */
 static inline void take_out_of(struct quarry_buddy *b, unsigned long o, unsigned int order,
 			       unsigned int from)
 {
-	node_take(b, o, from);
-	split_towards(b, o, order, from);
+	row_take(b, from, node_bit(b, o, from));
+	split_towards(b, o, order, from, true);
 	b->nr_free_units -= 1UL << order;
 }
 
@@ -321,6 +315,16 @@ static inline bool next_piece(const struct quarry_buddy *b, unsigned long *at, u
 	return true;
 }
 
+/* Take what is known to be free. */
+static inline void take_interval(struct quarry_buddy *b, unsigned long o, unsigned long count)
+{
+	unsigned long at = o, piece;
+	unsigned int k;
+
+	while (next_piece(b, &at, o + count, &piece, &k))
+		take_out_of(b, piece, k, free_node_around(b, piece, k));
+}
+
 /* buddy.c */
 void quarry_buddy_layout(struct quarry_buddy *b, unsigned long nr_units, unsigned int max_order,
 			 void *state);
@@ -349,6 +353,8 @@ void quarry_buddy_clean_note(struct quarry_buddy *b, unsigned long o, unsigned l
 void quarry_buddy_clean_undo(struct quarry_buddy *b, unsigned long o, unsigned int order);
 bool quarry_buddy_clean_find(const struct quarry_buddy *b, unsigned int order, unsigned long lo,
 			     unsigned long hi, bool top_down, struct quarry_buddy_found *found);
+bool quarry_buddy_clean_covers(const struct quarry_buddy *b, unsigned long o, unsigned int order);
+bool quarry_buddy_clean_touches(const struct quarry_buddy *b, unsigned long o, unsigned int order);
 int quarry_buddy_clean_verify(const struct quarry_buddy *b);
 
 /* buddy_walk.c: summaries and counters of every row, shared with the clean set */

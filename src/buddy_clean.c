@@ -2,7 +2,7 @@
 /*
  * Range buddy: which free space is known to be clean (zeroed).
  *
- * The budget is 3 bits per unit in all and the range takes 2.02 of them.  A clean
+ * The budget is 3 bits per unit in all and the range takes 2.03 of them.  A clean
  * bit per unit would be 1 more: too much, and nothing to find clean space
  * with.  A bit per free block (what gpu_buddy has) is little, but then a clean and
  * a dirty buddy must either stay apart, and the range is fragmented by its
@@ -19,15 +19,15 @@
  * Free blocks merge in the range as ever; the set says what is clean inside of
  * them.  A piece that becomes clean merges with its clean buddy, in the set only.
  * A clean piece of 2^k units is found by the same searches as a free block.
- * It costs the range's 2.02 bits per granule: 0.5 per unit for g = 2, so 2.52
- * in all; g = 1 would be 3.03.
+ * It costs the range's 2.03 bits per granule: 0.51 per unit for g = 2, so 2.54
+ * in all; g = 1 would be 3.05.
  *
  * What is allocated is not in the set, whether or not the caller keeps it clean:
  * the answer is given to the caller at that moment and he may bring it back when he
  * frees.  Thus a free that says nothing has nothing to do here.
  *
- * The set has no notion of an allocated block, so in its rows aux is 0 where one is
- * 0: a pair says none, left or right.
+ * The set has no notion of an allocated block or an absent one: in its rows a bit is 1
+ * where a clean piece is, and a pair says none, left or right.
  *
  * Steps: to note or forget a piece of 2^k units, at most two per order; except
  * that pieces that are clean in parts are forgotten by clearing their bits,
@@ -56,43 +56,53 @@ static int piece_around(const struct quarry_buddy *c, unsigned long o, unsigned 
 	return -1;
 }
 
+/* Piece (@o, @order) is remembered, with its buddy as one if that is clean too. */
+static void join(struct quarry_buddy *c, unsigned long o, unsigned int order)
+{
+	unsigned long i = node_bit(c, o, order);
+	unsigned int k = order;
+
+	c->nr_free_units += 1UL << order;
+	while (row_test(&c->orders[k], i ^ 1)) {
+		row_take(c, k, i ^ 1);
+		k++;
+		i = i >> 1 << (k == c->max_order);
+	}
+	__set_bit(i, c->orders[k].words);
+	row_note(c, k, i);
+}
+
 /* Cut (@o, @order) out of the piece of order @from around it. */
 static void cut(struct quarry_buddy *c, unsigned long o, unsigned int order, unsigned int from)
 {
-	if (from == c->max_order) {
-		one_clear(c, from, o >> from);
-	} else {
-		one_clear(c, from, o >> (from + 1));
-		aux_assign(c, from, o >> (from + 1), 0);
+	unsigned int k;
+
+	row_take(c, from, node_bit(c, o, from));
+	for (k = order; k < from; k++) {
+		__set_bit((o >> k) ^ 1, c->orders[k].words);
+		row_note(c, k, o >> k);
 	}
-	split_towards(c, o, order, from);
 	c->nr_free_units -= 1UL << order;
 }
 
-/* Clear the bits of a row from pair @i to @end; what goes in units. */
+/* Clear the bits of a row from @i to @end; what goes in units. */
 static void erase_row(struct quarry_buddy *c, unsigned int k, unsigned long i, unsigned long end)
 {
 	struct quarry_buddy_order *row = &c->orders[k];
 	unsigned long *w, mask, gone;
 
 	for (; i < end; i = round_down(i, BITS_PER_LONG) + BITS_PER_LONG) {
-		w = pair_words(row, i);
-		if (!w[0])
-			continue;
+		w = row->words + i / BITS_PER_LONG;
 		mask = ~0UL << (i % BITS_PER_LONG);
 		if (end - round_down(i, BITS_PER_LONG) < BITS_PER_LONG)
 			mask &= ~(~0UL << (end % BITS_PER_LONG));
-		gone = hweight_long(w[0] & mask);
+		gone = hweight_long(*w & mask);
 		if (!gone)
 			continue;
-		w[0] &= ~mask;
-		w[1] &= ~mask;
-		row->nr_free -= gone;
-		if (!row->nr_free)
-			c->free_orders &= ~(1U << k);
+		*w &= ~mask;
 		c->nr_free_units -= gone << k;
-		if (!w[0])
-			summary_clear(row, i);
+		if (!*w && summary_clear(row, i / BITS_PER_LONG, true))
+			c->free_orders &= ~(1U << k);
 	}
 }
 
@@ -103,7 +113,7 @@ static void erase_inside(struct quarry_buddy *c, unsigned long o, unsigned int o
 
 	for (; orders; orders &= orders - 1) {
 		k = __ffs(orders);
-		erase_row(c, k, o >> (k + 1), (o + (1UL << order)) >> (k + 1));
+		erase_row(c, k, o >> k, (o + (1UL << order)) >> k);
 	}
 }
 
@@ -156,7 +166,7 @@ void quarry_buddy_clean_note(struct quarry_buddy *b, unsigned long o, unsigned l
 	at = round_up(o, 1UL << b->clean_order) >> b->clean_order;
 	end = (o + count) >> b->clean_order;
 	while (next_piece(c, &at, end, &piece, &k))
-		node_give(c, piece, k);
+		join(c, piece, k);
 }
 
 /* Exactly undoes a forget that said yes. */
@@ -164,7 +174,7 @@ void quarry_buddy_clean_undo(struct quarry_buddy *b, unsigned long o, unsigned i
 {
 	unsigned int g = b->clean_order;
 
-	node_give(b->clean, o >> g, order > g ? order - g : 0);
+	join(b->clean, o >> g, order > g ? order - g : 0);
 }
 
 /*
@@ -196,14 +206,34 @@ bool quarry_buddy_clean_find(const struct quarry_buddy *b, unsigned int order, u
 	return true;
 }
 
-static int verify_pair(const struct quarry_buddy *b, unsigned int k, unsigned long i)
+/* Is all of (@o, @order) known to be clean? */
+bool quarry_buddy_clean_covers(const struct quarry_buddy *b, unsigned long o, unsigned int order)
 {
 	const struct quarry_buddy *c = b->clean;
-	unsigned long o;
+	unsigned int g = b->clean_order;
 
-	if (!one_test(c, k, i))
-		return aux_test(c, k, i) ? -__LINE__ : 0;
-	o = one_offset(c, k, i);
+	return c && (o + (1UL << order) - 1) >> g < c->nr_units &&
+	       piece_around(c, o >> g, order > g ? order - g : 0) >= 0;
+}
+
+/* Is anything in the granules of (@o, @order) known to be clean?  The range tracks that. */
+bool quarry_buddy_clean_touches(const struct quarry_buddy *b, unsigned long o, unsigned int order)
+{
+	const struct quarry_buddy *c = b->clean;
+	struct quarry_buddy_found found;
+	unsigned long first, end;
+
+	if (!c->free_orders)
+		return false;
+	first = o >> b->clean_order;
+	end = ((o + (1UL << order) - 1) >> b->clean_order) + 1;
+	return first < c->nr_units && quarry_buddy_find(c, 0, first, end, false, &found);
+}
+
+static int verify_piece(unsigned long o, unsigned int k, void *arg)
+{
+	const struct quarry_buddy *b = arg, *c = b->clean;
+
 	if (k < c->max_order && piece_around(c, round_down(o, 2UL << k), k + 1) >= 0)
 		return -__LINE__;
 	if (!block_is_valid(c, o, k) ||
@@ -212,22 +242,29 @@ static int verify_pair(const struct quarry_buddy *b, unsigned int k, unsigned lo
 	return 0;
 }
 
+/* Two clean buddies are one piece. */
+static int verify_row(const struct quarry_buddy_order *row)
+{
+	unsigned long i;
+
+	for (i = 0; i < row->sums - row->words; i++)
+		if (row->words[i] & (row->words[i] >> 1) & LEFT_NODES)
+			return -__LINE__;
+	return 0;
+}
+
 int quarry_buddy_clean_verify(const struct quarry_buddy *b)
 {
 	const struct quarry_buddy *c = b->clean;
-	unsigned long bits, i;
 	unsigned int k;
 	int ret;
 
 	if (!c)
 		return 0;
 	ret = quarry_buddy_verify_rows(c);
-	for (k = 0; !ret && k <= c->max_order; k++) {
-		bits = nr_bits(c->nr_units, c->max_order, k);
-		for (i = 0; !ret && i < bits; i++)
-			ret = verify_pair(b, k, i);
-	}
-	return ret;
+	for (k = 0; !ret && k <= c->max_order; k++)
+		ret = verify_row(&c->orders[k]);
+	return ret ?: quarry_buddy_walk(c, verify_piece, (void *)b);
 }
 
 /* === Public === */
@@ -261,7 +298,8 @@ int quarry_buddy_track_clean(struct quarry_buddy *b, unsigned int clean_order, v
 	b->clean_order = clean_order;
 	b->clean = mem;
 	/* Each allocation has to say what it takes. */
-	b->fast_orders = 0;
+	b->short_orders = 0;
+	b->max_short = 0;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_track_clean);

@@ -18,6 +18,7 @@
  * one that turns out not to fit can be taken back to the bit.
  */
 #include <linux/export.h>
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
 
@@ -28,41 +29,62 @@
 /* Free blocks looked at by QUARRY_BUDDY_JOIN: bounds the time; most fit at once. */
 #define MAX_JOIN_TRIES	64
 
+/* Free blocks looked at to spare clean space. */
+#define MAX_DIRTY_TRIES	16
+
 #define NONE	ULONG_MAX
 
 /* === Searching a row === */
 
-/* First bit of a row at or above @i. */
-static unsigned long one_at_or_above(const struct quarry_buddy *b, unsigned int k, unsigned long i)
+/* Bits of word @i of a level: free blocks, or words that have some. */
+static unsigned long level_bits(const struct quarry_buddy_order *row, unsigned int level,
+				unsigned long i)
 {
-	unsigned long bits = nr_bits(b->nr_units, b->max_order, k), word;
-	const struct quarry_buddy_order *row = &b->orders[k];
+	return level ? level_words(row, level)[i] : word_blocks(row->words[i]);
+}
+
+/* The lowest (highest) block below bit @i of @level. */
+static unsigned long block_below(const struct quarry_buddy_order *row, unsigned int level,
+				 unsigned long i, bool last)
+{
+	unsigned long blocks;
+
+	if (!level)
+		return i;
+	i = descend(row, level, i, last);
+	blocks = word_blocks(row->words[i]);
+	return i * BITS_PER_LONG + (last ? __fls(blocks) : __ffs(blocks));
+}
+
+/* First free block of a row at or above bit @i. */
+static unsigned long block_at_or_above(const struct quarry_buddy_order *row, unsigned long i)
+{
+	unsigned long nr = row->sums - row->words, word;
 	unsigned int level;
 
-	for (level = 0; level < row->nr_levels && i < bits; level++) {
-		word = *level_word(row, level, i / BITS_PER_LONG) & (~0UL << (i % BITS_PER_LONG));
+	for (level = 0; level < row->nr_levels && i / BITS_PER_LONG < nr; level++) {
+		word = level_bits(row, level, i / BITS_PER_LONG) & (~0UL << (i % BITS_PER_LONG));
 		if (word)
-			return descend(row, level,
-				       round_down(i, BITS_PER_LONG) + __ffs(word), false);
+			return block_below(row, level, round_down(i, BITS_PER_LONG) + __ffs(word),
+					   false);
 		i = i / BITS_PER_LONG + 1;
-		bits = BITS_TO_LONGS(bits);
+		nr = BITS_TO_LONGS(nr);
 	}
 	return NONE;
 }
 
-/* Last bit of a row at or below @i. */
-static unsigned long one_at_or_below(const struct quarry_buddy *b, unsigned int k, unsigned long i)
+/* Last one at or below bit @i. */
+static unsigned long block_at_or_below(const struct quarry_buddy_order *row, unsigned long i)
 {
-	const struct quarry_buddy_order *row = &b->orders[k];
 	unsigned long word;
 	unsigned int level;
 
 	for (level = 0; level < row->nr_levels; level++) {
-		word = *level_word(row, level, i / BITS_PER_LONG) &
+		word = level_bits(row, level, i / BITS_PER_LONG) &
 		       (~0UL >> (BITS_PER_LONG - 1 - i % BITS_PER_LONG));
 		if (word)
-			return descend(row, level,
-				       round_down(i, BITS_PER_LONG) + __fls(word), true);
+			return block_below(row, level, round_down(i, BITS_PER_LONG) + __fls(word),
+					   true);
 		if (i < BITS_PER_LONG)
 			break;
 		i = i / BITS_PER_LONG - 1;
@@ -74,18 +96,11 @@ static unsigned long one_at_or_below(const struct quarry_buddy *b, unsigned int 
 static unsigned long first_in_row(const struct quarry_buddy *b, unsigned int k, unsigned long lo,
 				  unsigned long hi)
 {
-	unsigned int shift = k == b->max_order ? k : k + 1;
-	unsigned long i = one_at_or_above(b, k, lo >> shift), o;
+	unsigned long i = block_at_or_above(&b->orders[k], node_bit(b, lo, k)), o;
 
 	if (i == NONE)
 		return NONE;
-	o = one_offset(b, k, i);
-	if (o + (1UL << k) <= lo) {
-		i = one_at_or_above(b, k, i + 1);
-		if (i == NONE)
-			return NONE;
-		o = one_offset(b, k, i);
-	}
+	o = bit_offset(b, i, k);
 	return o < hi ? o : NONE;
 }
 
@@ -93,39 +108,50 @@ static unsigned long first_in_row(const struct quarry_buddy *b, unsigned int k, 
 static unsigned long last_in_row(const struct quarry_buddy *b, unsigned int k, unsigned long lo,
 				 unsigned long hi)
 {
-	unsigned int shift = k == b->max_order ? k : k + 1;
 	unsigned long i, o;
 
-	i = one_at_or_below(b, k, (min(hi, b->nr_units) - 1) >> shift);
+	i = block_at_or_below(&b->orders[k], node_bit(b, min(hi, b->nr_units) - 1, k));
 	if (i == NONE)
 		return NONE;
-	o = one_offset(b, k, i);
-	if (o >= hi) {
-		i = i ? one_at_or_below(b, k, i - 1) : NONE;
-		if (i == NONE)
-			return NONE;
-		o = one_offset(b, k, i);
-	}
+	o = bit_offset(b, i, k);
 	return o + (1UL << k) > lo ? o : NONE;
 }
 
-/* [@lo, @hi) is not empty and begins inside the range; both are multiples of 2^@order. */
+/*
+ * [@lo, @hi) is not empty and begins inside the range; both are multiples of 2^@order.
+ * Of the first MAX_DIRTY_TRIES places the first that is not clean even in parts, or the
+ * first of all.
+ */
 bool quarry_buddy_find(const struct quarry_buddy *b, unsigned int order, unsigned long lo,
 		       unsigned long hi, bool top_down, struct quarry_buddy_found *found)
 {
-	unsigned int orders = b->free_orders >> order << order, k;
-	unsigned long o;
+	unsigned int orders = b->free_orders >> order << order, k, tries = 0;
+	unsigned long o, from, to, at;
+	bool dirty;
 
 	for (; orders; orders &= orders - 1) {
 		k = __ffs(orders);
-		o = top_down ? last_in_row(b, k, lo, hi) : first_in_row(b, k, lo, hi);
-		if (o == NONE)
-			continue;
-		found->from = k;
-		found->offset = top_down ? min(hi, o + (1UL << k)) - (1UL << order) : max(lo, o);
-		return true;
+		for (from = lo, to = hi; from < to; ) {
+			o = top_down ? last_in_row(b, k, from, to) : first_in_row(b, k, from, to);
+			if (o == NONE)
+				break;
+			at = top_down ? min(hi, o + (1UL << k)) - (1UL << order) : max(lo, o);
+			dirty = !b->clean || !quarry_buddy_clean_touches(b, at, order);
+			if (dirty || !tries) {
+				found->from = k;
+				found->offset = at;
+			}
+			if (dirty)
+				return true;
+			if (++tries == MAX_DIRTY_TRIES)
+				return true;
+			if (top_down)
+				to = o;
+			else
+				from = o + (1UL << k);
+		}
 	}
-	return false;
+	return tries;
 }
 
 /* === One piece === */
@@ -348,3 +374,162 @@ int quarry_buddy_alloc_list(struct quarry_buddy *b, unsigned long count, unsigne
 	return list.nr;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc_list);
+
+/* === Lists, block by block === */
+
+/*
+ * What is picked depends on nothing but the state of the range and is not changed
+ * while it is: so it can be gone through once to see whether there is enough, once to
+ * tell, and once to take.
+ */
+struct pick {
+	struct quarry_buddy_where in;
+	unsigned int min_order;
+	unsigned long missing;		/* units */
+	unsigned int nr;		/* blocks */
+	unsigned long at;		/* a row is looked at from here on (top down: below) */
+	/* an interval of free units; it is @missing that it is for */
+	int (*fn)(struct quarry_buddy *b, struct pick *pick, unsigned long o, unsigned long count);
+	int (*tell)(const struct quarry_buddy_block *block, void *arg);
+	void *arg;
+};
+
+static int pick_count(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+		      unsigned long count)
+{
+	return 0;
+}
+
+static int pick_tell(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+		     unsigned long count)
+{
+	struct quarry_buddy_block block;
+	unsigned long at = o;
+	int ret = 0;
+
+	while (!ret && next_piece(b, &at, o + count, &block.offset, &block.order)) {
+		block.clean = quarry_buddy_clean_covers(b, block.offset, block.order);
+		ret = pick->tell(&block, pick->arg);
+		pick->nr++;
+	}
+	return ret;
+}
+
+static int pick_take(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+		     unsigned long count)
+{
+	take_interval(b, o, count);
+	quarry_buddy_clean_forget(b, o, count);
+	return 0;
+}
+
+/* The part of free interval [@o, @end) that is still missing, from the end to begin at. */
+static int pick_from(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+		     unsigned long end)
+{
+	unsigned long count = min(pick->missing, end - o);
+
+	if (pick->in.flags & QUARRY_BUDDY_TOP_DOWN)
+		o = end - count;
+	pick->missing -= count;
+	return pick->fn(b, pick, o, count);
+}
+
+static void pick_rewind(struct pick *pick)
+{
+	pick->at = pick->in.flags & QUARRY_BUDDY_TOP_DOWN ? NONE : 0;
+}
+
+/* The next free block of order @k that is all in the part. */
+static bool pick_block(const struct quarry_buddy *b, struct pick *pick, unsigned int k,
+		       unsigned long *o)
+{
+	unsigned long lo = round_up(pick->in.lo, 1UL << k), hi = round_down(pick->in.hi, 1UL << k);
+
+	if (pick->in.flags & QUARRY_BUDDY_TOP_DOWN) {
+		hi = min(hi, pick->at);
+		*o = lo < hi ? last_in_row(b, k, lo, hi) : NONE;
+		pick->at = *o == NONE ? 0 : *o;
+	} else {
+		lo = max(lo, pick->at);
+		*o = lo < hi ? first_in_row(b, k, lo, hi) : NONE;
+		pick->at = *o == NONE ? NONE : *o + (1UL << k);
+	}
+	return *o != NONE;
+}
+
+/* The free block around @unit may stick out of the part; below it, if @low. */
+static int pick_edge(struct quarry_buddy *b, struct pick *pick, unsigned long unit, bool low)
+{
+	unsigned long size = 1UL << pick->min_order, o, end;
+	int k = free_node_around(b, unit, pick->min_order);
+
+	if (k < 0 || !pick->missing)
+		return 0;
+	o = round_down(unit, 1UL << k);
+	end = o + (1UL << k);
+	if (low ? o >= pick->in.lo : o < pick->in.lo || end <= pick->in.hi)
+		return 0;
+	o = max(o, round_up(pick->in.lo, size));
+	return pick_from(b, pick, o, min(end, round_down(pick->in.hi, size)));
+}
+
+/* Largest first; as soon as one block holds all that is missing, the smallest such. */
+static noinline int pick_run(struct quarry_buddy *b, struct pick *pick)
+{
+	unsigned long size = 1UL << pick->min_order, lo, hi, o, spare = NONE;
+	int k = min_t(int, b->max_order, __fls(pick->missing)), spare_k, ret = 0;
+
+	for (spare_k = k + 1; spare_k <= b->max_order && spare == NONE; spare_k++) {
+		pick_rewind(pick);
+		pick_block(b, pick, spare_k, &spare);
+	}
+	spare_k--;
+	for (; !ret && pick->missing && k >= (int)pick->min_order; k--) {
+		pick_rewind(pick);
+		while (!ret && pick->missing && pick_block(b, pick, k, &o)) {
+			if (!(pick->missing >> k)) {
+				spare = o;
+				spare_k = k;
+				break;
+			}
+			ret = pick_from(b, pick, o, o + (1UL << k));
+		}
+		if (!ret && pick->missing >> k && spare != NONE)
+			ret = pick_from(b, pick, spare, spare + (1UL << spare_k));
+	}
+	if (ret || !pick->missing)
+		return ret;
+	/* Only what sticks out at the edges is left; that may be one block. */
+	lo = round_up(pick->in.lo, size);
+	hi = round_down(pick->in.hi, size);
+	if (lo < hi)
+		ret = pick_edge(b, pick, lo, true) ?: pick_edge(b, pick, hi - size, false);
+	return ret ?: pick->missing ? -ENOSPC : 0;
+}
+
+int quarry_buddy_alloc_each(struct quarry_buddy *b, unsigned long count, unsigned int min_order,
+			    const struct quarry_buddy_where *where,
+			    int (*fn)(const struct quarry_buddy_block *block, void *arg), void *arg)
+{
+	static int (* const passes[])(struct quarry_buddy *b, struct pick *pick, unsigned long o,
+				      unsigned long count) = { pick_count, pick_tell, pick_take };
+	struct pick pick = { .min_order = min_order, .tell = fn, .arg = arg };
+	unsigned int i;
+	int ret;
+
+	ret = resolve(b, where, &pick.in);
+	if (ret)
+		return ret;
+	if (min_order > b->max_order || !count || count & ((1UL << min_order) - 1))
+		return -EINVAL;
+	if (count > b->nr_free_units)
+		return -ENOSPC;
+	for (i = 0; !ret && i < ARRAY_SIZE(passes); i++) {
+		pick.fn = passes[i];
+		pick.missing = count;
+		ret = pick_run(b, &pick);
+	}
+	return ret ?: pick.nr;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_each);

@@ -41,7 +41,16 @@ EXPORT_SYMBOL_GPL(quarry_buddy_block_of);
 
 unsigned long quarry_buddy_nr_free(const struct quarry_buddy *b, unsigned int order)
 {
-	return order <= b->max_order ? b->orders[order].nr_free : 0;
+	const struct quarry_buddy_order *row = &b->orders[order];
+	unsigned long i, sum, nr = 0;
+
+	if (order > b->max_order)
+		return 0;
+	/* Only words that have free blocks. */
+	for (i = 0; row->words + i * BITS_PER_LONG < row->sums; i++)
+		for (sum = READ_ONCE(row->sums[i]); sum; sum &= sum - 1)
+			nr += hweight_long(word_ones(row->words[i * BITS_PER_LONG + __ffs(sum)]));
+	return nr;
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_nr_free);
 
@@ -60,23 +69,20 @@ EXPORT_SYMBOL_GPL(quarry_buddy_largest_order);
 int quarry_buddy_walk(const struct quarry_buddy *b,
 		      int (*fn)(unsigned long offset, unsigned int order, void *arg), void *arg)
 {
-	unsigned long i, bits;
+	const struct quarry_buddy_order *row;
+	unsigned long i, blocks;
 	unsigned int k;
 	int ret;
 
 	for (k = 0; k <= b->max_order; k++) {
-		bits = nr_bits(b->nr_units, b->max_order, k);
-		for (i = 0; i < bits; i++) {
-			/* 64 at a time where there are none. */
-			if (!(i % BITS_PER_LONG) && !*pair_words(&b->orders[k], i)) {
-				i += BITS_PER_LONG - 1;
-				continue;
+		row = &b->orders[k];
+		for (i = 0; i < row->sums - row->words; i++) {
+			for (blocks = word_blocks(row->words[i]); blocks; blocks &= blocks - 1) {
+				ret = fn(bit_offset(b, i * BITS_PER_LONG + __ffs(blocks), k), k,
+					 arg);
+				if (ret)
+					return ret;
 			}
-			if (!one_test(b, k, i))
-				continue;
-			ret = fn(one_offset(b, k, i), k, arg);
-			if (ret)
-				return ret;
 		}
 	}
 	return 0;
@@ -112,7 +118,7 @@ unsigned int quarry_buddy_unusable_index(const struct quarry_buddy *b, unsigned 
 
 	/* Summed up here, so that a racy look cannot see more usable than free. */
 	for (k = 0; k <= b->max_order; k++) {
-		unsigned long units = READ_ONCE(b->orders[k].nr_free) << k;
+		unsigned long units = quarry_buddy_nr_free(b, k) << k;
 
 		nr_free += units;
 		if (k >= order)
@@ -126,6 +132,7 @@ EXPORT_SYMBOL_GPL(quarry_buddy_unusable_index);
 
 void quarry_buddy_show(struct seq_file *m, const struct quarry_buddy *b)
 {
+	unsigned long nr_free;
 	unsigned int k, index;
 
 	seq_printf(m, "units %lu free %lu clean %lu largest_order %d\n", b->nr_units,
@@ -133,54 +140,57 @@ void quarry_buddy_show(struct seq_file *m, const struct quarry_buddy *b)
 	seq_puts(m, "order blocks units unusable\n");
 	for (k = 0; k <= b->max_order; k++) {
 		index = quarry_buddy_unusable_index(b, k);
-		seq_printf(m, "%5u %6lu %5lu %u.%03u\n", k, b->orders[k].nr_free,
-			   b->orders[k].nr_free << k, index / 1000, index % 1000);
+		nr_free = quarry_buddy_nr_free(b, k);
+		seq_printf(m, "%5u %6lu %5lu %u.%03u\n", k, nr_free, nr_free << k, index / 1000,
+			   index % 1000);
 	}
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_show);
 
 /* === Verifying === */
 
+/* Words at level 0 have free blocks, above it bits, or are 0. */
+static bool word_is_empty(unsigned int level, unsigned long word)
+{
+	return !(level ? word : word_ones(word));
+}
+
 static int verify_row(const struct quarry_buddy *b, unsigned int k)
 {
-	unsigned long bits = nr_bits(b->nr_units, b->max_order, k), i, nr_free = 0;
 	const struct quarry_buddy_order *row = &b->orders[k];
+	unsigned long nr = row->sums - row->words, i;
+	const unsigned long *below, *above;
 	unsigned int level;
 
-	for (i = 0; i < BITS_TO_LONGS(bits); i++)
-		nr_free += hweight_long(*level_word(row, 0, i));
-	if (nr_free != row->nr_free || !!nr_free != (b->free_orders >> k & 1))
+	if (!!row->top != (b->free_orders >> k & 1))
 		return -__LINE__;
 	for (level = 1; level < row->nr_levels; level++) {
-		bits = BITS_TO_LONGS(bits);
-		for (i = 0; i < bits; i++) {
-			bool bit = *level_word(row, level, i / BITS_PER_LONG) >>
-				   (i % BITS_PER_LONG) & 1;
-
-			if (bit != !!*level_word(row, level - 1, i))
+		below = level_words(row, level - 1);
+		above = level_words(row, level);
+		for (i = 0; i < nr; i++)
+			if ((above[i / BITS_PER_LONG] >> (i % BITS_PER_LONG) & 1) ==
+			    word_is_empty(level - 1, below[i]))
 				return -__LINE__;
-		}
+		nr = BITS_TO_LONGS(nr);
 	}
 	return 0;
 }
 
-/* A split pair of order @k needs a parent that exists and is not free. */
+/* A node that is split is not free; free blocks are whole. */
 static int verify_pairs(const struct quarry_buddy *b, unsigned int k)
 {
-	unsigned long bits = nr_bits(b->nr_units, b->max_order, k), i, o;
+	const struct quarry_buddy_order *row = &b->orders[k];
+	unsigned long nr = (row->sums - row->words) * BITS_PER_LONG / 2, i;
 
-	for (i = 0; i < bits; i++) {
-		if (!pair_is_split(b, k, i))
-			continue;
-		o = i << (k + 1);
-		if (!node_exists(b, o, k + 1) || node_is_free(b, o, k + 1))
-			return -__LINE__;
-		if (!one_test(b, k, i))
-			continue;
-		o += (unsigned long)aux_test(b, k, i) << k;
-		if (!block_is_valid(b, o, k) || node_is_split(b, o, k))
+	for (i = 0; k < b->max_order && i < nr; i++) {
+		if ((i << (k + 1)) < b->nr_units && row_is_split(row, i) &&
+		    row_test(row + 1, node_bit(b, i << (k + 1), k + 1)))
 			return -__LINE__;
 	}
+	for (i = 0; i < 2 * nr; i++)
+		if (row_test(row, i) && !row_test(row, i ^ 1) &&
+		    !block_is_valid(b, bit_offset(b, i, k), k))
+			return -__LINE__;
 	return 0;
 }
 
@@ -194,7 +204,7 @@ int quarry_buddy_verify_rows(const struct quarry_buddy *b)
 		ret = verify_row(b, k);
 		if (ret)
 			return ret;
-		units += b->orders[k].nr_free << k;
+		units += quarry_buddy_nr_free(b, k) << k;
 	}
 	return units == b->nr_free_units ? 0 : -__LINE__;
 }
@@ -205,7 +215,7 @@ int quarry_buddy_verify(const struct quarry_buddy *b)
 	int ret;
 
 	ret = quarry_buddy_verify_rows(b);
-	for (k = 0; !ret && k < b->max_order; k++)
+	for (k = 0; !ret && k <= b->max_order; k++)
 		ret = verify_pairs(b, k);
 	return ret ?: quarry_buddy_clean_verify(b);
 }

@@ -4,13 +4,13 @@
  *
  * Knows nothing of memory.  A unit is whatever the caller's smallest block is: a
  * 4 KiB page of video memory, a 64-byte line, a doorbell.  All state is out of
- * band, in one array of words: 2.02 bits per unit; with tracking of clean
- * (zeroed) space 2.52.  Rounding up to words adds at most 4 words per order.
+ * band, in one array of words: 2.03 bits per unit; with tracking of clean
+ * (zeroed) space 2.54.  Rounding up to words adds at most 4 words per order.
  *
  * Nothing is allocated after quarry_buddy_create(), and the steps of alloc and
  * free are bounded.  Below, H is the number of orders (at most 31) and L the
- * height of the bitmap summaries (1 up to 2^7 units, 2 up to 2^13, 3 up to 2^19,
- * at most 6); a step reads and writes one or two words.
+ * number of levels of the bitmaps (3 up to 2^18 units, 4 up to 2^24, at most 6); a
+ * step reads and writes one word.
  *
  * No function takes a lock: the caller serialises calls on one range, with any
  * kind of lock.
@@ -50,16 +50,17 @@ struct quarry_buddy {
 	unsigned long nr_units;
 	unsigned long nr_free_units;
 	struct quarry_buddy *clean;	/* the granules known to be clean, or NULL */
-	unsigned int free_orders;	/* bit k: orders[k].nr_free is not 0 */
-	unsigned int fast_orders;	/* below it the short ways through alloc and free serve */
+	unsigned int free_orders;	/* bit k: orders[k].top is not 0 */
+	unsigned int short_orders;	/* below it the short ways through alloc and free serve */
+	unsigned int max_short;		/* the largest of these, or 0 */
 	unsigned int max_order;
 	unsigned int clean_order;	/* a granule is 2^clean_order units */
 	struct quarry_buddy_order {
-		unsigned long nr_free;	/* free blocks of exactly this order */
-		unsigned long *words;	/* level 0: one, aux, one, aux, ... */
-		u8 shift;		/* from the index of a half to its offset */
-		u8 nr_levels;
-		unsigned int level[QUARRY_BUDDY_LEVELS - 1]; /* 1 and up: offset from words */
+		unsigned long top;	/* the summaries' last level: 0 if nothing is free */
+		unsigned long *words;	/* a bit per node */
+		unsigned long *sums;	/* a bit per word that has a free block; right behind */
+		unsigned long nr_nodes;	/* those inside the range */
+		unsigned int nr_levels;	/* words, sums, ..., top */
 	} orders[];
 };
 
@@ -198,6 +199,10 @@ int quarry_buddy_init_state(struct quarry_buddy *buddy, unsigned long nr_units,
  */
 int quarry_buddy_track_clean(struct quarry_buddy *buddy, unsigned int clean_order, void *mem);
 
+/* The two ways of quarry_buddy_alloc(). */
+long quarry_buddy_alloc_lowest(struct quarry_buddy *buddy, unsigned int order);
+long quarry_buddy_alloc_highest(struct quarry_buddy *buddy, unsigned int order);
+
 /**
  * quarry_buddy_alloc() - take a block of 2^@order units
  * @buddy: range to take it from
@@ -209,7 +214,7 @@ int quarry_buddy_track_clean(struct quarry_buddy *buddy, unsigned int clean_orde
  * result is aligned to 2^@order (Knuth, TAOCP vol. 1, 2.5, algorithm R).
  *
  * Steps: at most L to find it, and L for each order that is split, so H * L; in
- * a range in use usually 1 or 2 orders.  With tracking, see
+ * a range in use usually none or 1.  With tracking of clean space, see
  * quarry_buddy_alloc_in().
  *
  * Context: Any context.  The caller serialises calls on one @buddy.
@@ -217,7 +222,12 @@ int quarry_buddy_track_clean(struct quarry_buddy *buddy, unsigned int clean_orde
  * * %-EINVAL - @order is above the range's largest order
  * * %-ENOSPC - no block of that order is free
  */
-long quarry_buddy_alloc(struct quarry_buddy *buddy, unsigned int order, bool top_down);
+static inline long quarry_buddy_alloc(struct quarry_buddy *buddy, unsigned int order,
+				      bool top_down)
+{
+	return top_down ? quarry_buddy_alloc_highest(buddy, order) :
+			  quarry_buddy_alloc_lowest(buddy, order);
+}
 
 /**
  * quarry_buddy_alloc_in() - take a block of 2^@order units from part of the range
@@ -232,11 +242,14 @@ long quarry_buddy_alloc(struct quarry_buddy *buddy, unsigned int order, bool top
  * highest), and of it the lowest (highest) part inside.
  *
  * With %QUARRY_BUDDY_CLEAN the smallest clean piece that fits comes first, and
- * only if there is none what is not clean.  %QUARRY_BUDDY_JOIN has no meaning here.
+ * only if there is none what is not clean.  Without it a range that tracks clean
+ * space spares it: of the first 16 places in the order above, the first is taken that
+ * is not known to be clean, not even in parts; the first of all if there is none.
+ * %QUARRY_BUDDY_JOIN has no meaning here.
  *
  * Steps: at most 4 * L to look at each order and L to split it, so 5 * H * L.  In
- * a range that tracks clean space twice that, and if the block is
- * clean in parts only, what is known of those parts has to go: at most
+ * a range that tracks clean space 16 * 4 * L * (H + 1) to find a place, and if the
+ * block is clean in parts only, what is known of those parts has to go: at most
  * 2^(@order - clean_order - 5) words more.
  *
  * Context: Any context.  The caller serialises calls on one @buddy.
@@ -341,6 +354,40 @@ long quarry_buddy_alloc_count_in(struct quarry_buddy *buddy, unsigned long count
 int quarry_buddy_alloc_list(struct quarry_buddy *buddy, unsigned long count,
 			    unsigned int min_order, const struct quarry_buddy_where *where,
 			    struct quarry_buddy_block *blocks, unsigned int nr_blocks);
+
+/**
+ * quarry_buddy_alloc_each() - take @count units, told block by block
+ * @buddy: range to take them from
+ * @count: number of units, a multiple of 2^@min_order
+ * @min_order: no block is smaller than this
+ * @where: the part of the range; NULL means everywhere
+ * @fn: called for each block with @arg, before anything is taken; what it returns
+ *      other than 0 ends it.  It must not change @buddy.
+ * @arg: passed on to @fn
+ *
+ * For who wants no array, but a scatterlist, say.  Free blocks are taken whole,
+ * largest first, and as soon as one holds all that is missing, the smallest such,
+ * whose part is told in blocks that follow each other.  All or nothing: when @fn is
+ * called there is enough, and when it refuses nothing has been taken; what it has been
+ * told until then is void.  Free each block with quarry_buddy_free().
+ *
+ * Each block says whether it is known to be clean, but %QUARRY_BUDDY_CLEAN and
+ * %QUARRY_BUDDY_JOIN have no meaning here.
+ *
+ * Steps: 3 * (4 * L + H) per block told, 12 * H * L in all cases, and what
+ * quarry_buddy_reserve() of each block takes.
+ *
+ * Context: Any context that @fn can do with.  The caller serialises calls on one @buddy.
+ * Return: number of blocks, or a negative errno with nothing changed:
+ * * %-EINVAL - @count is 0 or no multiple of 2^@min_order, @min_order is above the
+ *   range's largest order, lo is not below hi or outside the range, or an unknown flag
+ * * %-ENOSPC - not enough is free in blocks of @min_order and above
+ * * what @fn returned
+ */
+int quarry_buddy_alloc_each(struct quarry_buddy *buddy, unsigned long count,
+			    unsigned int min_order, const struct quarry_buddy_where *where,
+			    int (*fn)(const struct quarry_buddy_block *block, void *arg),
+			    void *arg);
 
 /**
  * quarry_buddy_alloc_at() - take the block at an exact offset
@@ -518,6 +565,9 @@ int quarry_buddy_block_of(const struct quarry_buddy *buddy, unsigned long unit,
  * @buddy: the range
  * @order: the order
  *
+ * They are counted: linear in the state of this order, of which only words with free
+ * blocks in them are looked at.
+ *
  * Context: Any context; racy without the caller's serialisation.
  * Return: the count; 0 if @order is out of range.
  */
@@ -548,7 +598,8 @@ int quarry_buddy_largest_order(const struct quarry_buddy *buddy);
  *
  * The kernel's unusable free space index (unusable_index in debugfs, mm/vmstat.c):
  * the share of the free units that lies in blocks smaller than @order. External
- * fragmentation as an allocation of @order sees it.
+ * fragmentation as an allocation of @order sees it.  Linear in the state, as
+ * quarry_buddy_nr_free() of each order.
  *
  * Context: Any context; racy without the caller's serialisation.
  * Return: 0 (all free space can be used) to 1000 (none can, or nothing is free).
