@@ -292,6 +292,12 @@ void quarry_pages_trace_reserve(struct quarry_pages *pages, gfp_t gfp);
 /* Pages of the largest free block; pages->lock held. */
 unsigned long quarry_pages_largest(const struct quarry_pages *pages);
 
+/*
+ * The extent at an address that is out of the buddies, found without the help of its
+ * struct pages: by looking at all extents.
+ */
+struct quarry_extent *quarry_pages_search(struct quarry_pages *pages, const void *addr);
+
 int quarry_pages_verify(struct quarry_pages *pages);
 int quarry_pages_show_buddy(struct seq_file *m, struct quarry_pages *pages);
 

@@ -131,6 +131,20 @@ unsigned long quarry_pages_largest(const struct quarry_pages *pages)
 	return largest;
 }
 
+struct quarry_extent *quarry_pages_search(struct quarry_pages *pages, const void *addr)
+{
+	struct quarry_extent *ext, *found = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	list_for_each_entry(ext, &pages->extents, node_all)
+		if (addr >= ext->base &&
+		    quarry_extent_page_of(ext, addr) < ext->nr_pages)
+			found = ext;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	return found;
+}
+
 struct buddy_row {
 	void *base;
 	unsigned int nr_pages, nr_free, nr_absent, index;

@@ -193,8 +193,11 @@ unsigned long quarry_shrink_count(struct shrinker *shrinker, struct shrink_contr
 
 	if (!mutex_trylock(&reclaims_mutex))
 		return 0;
-	list_for_each_entry(r, &reclaims, node)
+	list_for_each_entry(r, &reclaims, node) {
+		/* Nothing is kept when the kernel asks. */
+		quarry_pages_cool(r->pages);
 		nr += quarry_pages_nr_idle(r->pages);
+	}
 	mutex_unlock(&reclaims_mutex);
 	return nr ?: SHRINK_EMPTY;
 }

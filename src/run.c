@@ -164,10 +164,14 @@ static void **hot_slot(struct quarry_runs *runs, unsigned long nr_pages, enum qu
 }
 
 /* A run without an owner, as it was taken out of the page heap. */
-static void free_cold(void *addr, unsigned long nr_pages)
+static void free_cold(struct quarry_runs *runs, void *addr, unsigned long nr_pages)
 {
+	struct quarry_extent *ext;
+
 	preempt_disable();
-	quarry_pages_free(quarry_extent_find(addr), addr, nr_pages);
+	/* Somebody may have written to private meanwhile; giving back will tell. */
+	ext = quarry_extent_find(addr) ?: quarry_pages_search(runs->pages, addr);
+	quarry_pages_free(ext, addr, nr_pages);
 	preempt_enable();
 }
 
@@ -181,7 +185,7 @@ static void *take_hot(struct quarry_runs *runs, const struct quarry_pages_want *
 	addr = xchg(slot, NULL);
 	if (addr && nr_node_ids > 1 &&
 	    quarry_extent_node_of(addr) != quarry_pages_home(runs->pages)) {
-		free_cold(addr, want->nr_pages);
+		free_cold(runs, addr, want->nr_pages);
 		return NULL;
 	}
 	return addr;
@@ -216,7 +220,7 @@ bool quarry_runs_cool(struct quarry_runs *runs)
 			addr = xchg(&runs->hot[k][i], NULL);
 			if (!addr)
 				continue;
-			free_cold(addr, 1UL << (i + QUARRY_NR_PAGE_FRONTS));
+			free_cold(runs, addr, 1UL << (i + QUARRY_NR_PAGE_FRONTS));
 			any = true;
 		}
 	}
