@@ -196,7 +196,7 @@ static void private_is_the_heaps(struct kunit *test)
 	struct page *page;
 	void *run;
 
-	run = quarry_alloc_pages_exact(heap, 16, GFP_KERNEL);
+	run = quarry_alloc_pages_exact(heap, 17, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	page = virt_to_page(run);
 	ours = page_private(page);

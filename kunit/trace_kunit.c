@@ -358,10 +358,10 @@ static void reserve_used(struct kunit *test)
 	quarry_free_pages(page);
 	quarry_free_pages(atomic);
 	/* As much again, so that no less than the reserve is free. */
-	atomic = quarry_alloc_pages(heap, 9, GFP_KERNEL);
+	atomic = quarry_alloc_pages_exact(heap, 500, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, atomic);
 	quarry_free_pages(atomic);
-	atomic = quarry_alloc_pages(heap, 4, GFP_ATOMIC);
+	atomic = quarry_alloc_pages_exact(heap, 17, GFP_ATOMIC);
 	KUNIT_ASSERT_NOT_NULL(test, atomic);
 	KUNIT_EXPECT_EQ(test, seen.reserve.nr, 2U);
 	quarry_free_pages(atomic);

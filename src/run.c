@@ -33,9 +33,30 @@ static unsigned long front_owner(const struct quarry_run_front *rf)
 	return (unsigned long)rf->front | QUARRY_OWNER_FRONT;
 }
 
-static unsigned long direct_owner(unsigned long nr_pages)
+static struct quarry_hot *hot_for(struct quarry_runs *runs, unsigned long nr_pages,
+				  enum quarry_kind kind)
 {
-	return nr_pages << QUARRY_OWNER_SHIFT | QUARRY_OWNER_RUN;
+	unsigned int i;
+
+	if (!is_power_of_2(nr_pages))
+		return NULL;
+	/* Wraps around for an order that has a front. */
+	i = __ffs(nr_pages) - QUARRY_NR_PAGE_FRONTS;
+	return i < QUARRY_RUN_NR_HOT ? &runs->hot[kind][i] : NULL;
+}
+
+static unsigned long hot_owner(const struct quarry_hot *hot)
+{
+	return (unsigned long)hot | QUARRY_OWNER_HOT;
+}
+
+/* Of a run that has no front. */
+static unsigned long direct_owner(struct quarry_runs *runs, unsigned long nr_pages,
+				  enum quarry_kind kind)
+{
+	struct quarry_hot *hot = hot_for(runs, nr_pages, kind);
+
+	return hot ? hot_owner(hot) : nr_pages << QUARRY_OWNER_SHIFT | QUARRY_OWNER_RUN;
 }
 
 /* @addr has just been allocated, its extent cannot go away. */
@@ -120,6 +141,10 @@ void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
 			if (order > magazine_order)
 				quarry_mags_stop(&rf->mags);
 		}
+		for (order = 0; order < QUARRY_RUN_NR_HOT; order++) {
+			runs->hot[k][order].runs = runs;
+			runs->hot[k][order].order = order + QUARRY_NR_PAGE_FRONTS;
+		}
 	}
 }
 
@@ -144,24 +169,13 @@ unsigned long quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned lon
 			      enum quarry_kind kind)
 {
 	struct quarry_run_front *rf = front_for(runs, nr_pages, kind);
-	unsigned long owner = rf ? front_owner(rf) : direct_owner(nr_pages);
+	unsigned long owner = rf ? front_owner(rf) : direct_owner(runs, nr_pages, kind);
 
 	mark_run(addr, owner);
 	return owner;
 }
 
 /* === Hot runs === */
-
-static void **hot_slot(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind)
-{
-	unsigned int i;
-
-	if (!is_power_of_2(nr_pages))
-		return NULL;
-	/* Wraps around for an order that has a front. */
-	i = __ffs(nr_pages) - QUARRY_NR_PAGE_FRONTS;
-	return i < QUARRY_RUN_NR_HOT ? &runs->hot[kind][i] : NULL;
-}
 
 /* A run without an owner, as it was taken out of the page heap. */
 static void free_cold(struct quarry_runs *runs, void *addr, unsigned long nr_pages)
@@ -175,34 +189,55 @@ static void free_cold(struct quarry_runs *runs, void *addr, unsigned long nr_pag
 	preempt_enable();
 }
 
-static void *take_hot(struct quarry_runs *runs, const struct quarry_pages_want *want)
+void *quarry_run_take_hot(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind)
 {
-	void **slot = hot_slot(runs, want->nr_pages, want->kind), *addr;
+	struct quarry_hot *hot = hot_for(runs, nr_pages, kind);
+	void *addr;
 
-	if (!slot || !READ_ONCE(*slot) || want->node != NUMA_NO_NODE ||
-	    want->gfp & __GFP_THISNODE || 1UL << want->order > want->nr_pages)
+	if (!hot || !READ_ONCE(hot->addr))
 		return NULL;
-	addr = xchg(slot, NULL);
-	if (addr && nr_node_ids > 1 &&
-	    quarry_extent_node_of(addr) != quarry_pages_home(runs->pages)) {
-		free_cold(runs, addr, want->nr_pages);
+	addr = xchg(&hot->addr, NULL);
+	if (!addr)
+		return NULL;
+	if (nr_node_ids > 1 && quarry_extent_node_of(addr) != quarry_pages_home(runs->pages)) {
+		free_cold(runs, addr, nr_pages);
 		return NULL;
 	}
+	mark_run(addr, hot_owner(hot));
+	atomic_long_add(nr_pages, &runs->nr_direct_pages);
+	atomic_long_inc(&runs->nr_hot);
 	return addr;
 }
 
-/* False if there is one already, or none is kept of this length. */
-static bool keep_hot(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
-		     enum quarry_kind kind)
+/*
+ * False if there is one already.  A tick is due as long as pages->hot is set;
+ * xchg() in quarry_runs_cool() comes after it was cleared.
+ */
+static bool keep_hot(struct quarry_hot *hot, void *addr)
 {
-	void **slot = hot_slot(runs, nr_pages, kind);
-	struct quarry_pages *pages = runs->pages;
+	struct quarry_pages *pages = hot->runs->pages;
 
-	if (!slot || READ_ONCE(*slot) || cmpxchg(slot, NULL, addr))
+	if (READ_ONCE(hot->addr) || cmpxchg(&hot->addr, NULL, addr))
 		return false;
-	WRITE_ONCE(pages->hot, true);
-	if (pages->notify)
-		pages->notify(pages);
+	if (unlikely(!READ_ONCE(pages->hot))) {
+		WRITE_ONCE(pages->hot, true);
+		if (pages->notify)
+			pages->notify(pages);
+	}
+	return true;
+}
+
+bool quarry_run_free_hot(struct quarry_hot *hot, void *addr)
+{
+	struct quarry_runs *runs = hot->runs;
+	unsigned long nr_pages = 1UL << hot->order;
+
+	if (!unmark_run(addr, hot_owner(hot)))
+		return false;
+	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
+	atomic_long_inc(&runs->nr_direct_frees);
+	if (!keep_hot(hot, addr))
+		free_cold(runs, addr, nr_pages);
 	return true;
 }
 
@@ -213,14 +248,16 @@ bool quarry_runs_cool(struct quarry_runs *runs)
 	void *addr;
 
 	WRITE_ONCE(runs->pages->hot, false);
+	/* Who keeps one from here on sees that; pairs with cmpxchg() in keep_hot(). */
+	smp_mb();
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
 		for (i = 0; i < QUARRY_RUN_NR_HOT; i++) {
-			if (!READ_ONCE(runs->hot[k][i]))
-				continue;
-			addr = xchg(&runs->hot[k][i], NULL);
+			struct quarry_hot *hot = &runs->hot[k][i];
+
+			addr = READ_ONCE(hot->addr) ? xchg(&hot->addr, NULL) : NULL;
 			if (!addr)
 				continue;
-			free_cold(runs, addr, 1UL << (i + QUARRY_NR_PAGE_FRONTS));
+			free_cold(runs, addr, 1UL << hot->order);
 			any = true;
 		}
 	}
@@ -232,18 +269,13 @@ bool quarry_runs_cool(struct quarry_runs *runs)
 static void *alloc_direct(struct quarry_runs *runs, const struct quarry_pages_want *want)
 {
 	enum quarry_layer layer = QUARRY_LAYER_BUDDY;
-	void *addr = take_hot(runs, want);
+	void *addr = quarry_pages_alloc(runs->pages, want, &layer);
 
-	if (addr) {
-		atomic_long_inc(&runs->nr_hot);
-	} else {
-		addr = quarry_pages_alloc(runs->pages, want, &layer);
-		if (!addr)
-			return NULL;
-		atomic_long_inc(&runs->nr_direct[layer]);
-	}
-	mark_run(addr, direct_owner(want->nr_pages));
+	if (!addr)
+		return NULL;
+	mark_run(addr, direct_owner(runs, want->nr_pages, want->kind));
 	atomic_long_add(want->nr_pages, &runs->nr_direct_pages);
+	atomic_long_inc(&runs->nr_direct[layer]);
 	return addr;
 }
 
@@ -284,12 +316,12 @@ int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *a
 			quarry_mags_free(&front->run->mags, addr);
 		return 0;
 	}
+	if (quarry_owner_to_hot(owner))
+		return quarry_run_free_hot(quarry_owner_to_hot(owner), addr) ? 0 : -EINVAL;
 	if (!nr_pages || !unmark_run(addr, owner))
 		return -EINVAL;
 	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct_frees);
-	if (keep_hot(runs, addr, nr_pages, ext->kind))
-		return 0;
 	return quarry_pages_free(ext, addr, nr_pages);
 }
 
@@ -318,7 +350,7 @@ unsigned long quarry_runs_nr_cached(struct quarry_runs *runs)
 			nr += quarry_mags_nr_cached(&runs->fronts[k][order].mags) << order;
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
 		for (order = 0; order < QUARRY_RUN_NR_HOT; order++)
-			if (READ_ONCE(runs->hot[k][order]))
-				nr += 1UL << (order + QUARRY_NR_PAGE_FRONTS);
+			if (READ_ONCE(runs->hot[k][order].addr))
+				nr += 1UL << runs->hot[k][order].order;
 	return nr;
 }

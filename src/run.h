@@ -25,8 +25,11 @@ struct quarry_runs {
 	atomic_long_t nr_direct_pages;		/* in runs handed out without a front */
 	atomic_long_t nr_direct[QUARRY_NR_LOW_LAYERS];	/* such allocations, by layer */
 	atomic_long_t nr_direct_frees;
-	/* one free run per order above the fronts', or NULL; by xchg() */
-	void *hot[QUARRY_NR_KINDS][QUARRY_RUN_NR_HOT];
+	struct quarry_hot {
+		void *addr;			/* a free run or NULL; by xchg() */
+		struct quarry_runs *runs;	/* constant, as the next */
+		unsigned int order;
+	} hot[QUARRY_NR_KINDS][QUARRY_RUN_NR_HOT];
 	atomic_long_t nr_hot;			/* allocations that one served */
 };
 
@@ -43,6 +46,11 @@ void quarry_runs_fini(struct quarry_runs *runs);
  * is not the count's own, goes past the magazines.
  */
 void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want *want);
+/* A hot run of @nr_pages for who has no wish, or NULL.  Any context. */
+void *quarry_run_take_hot(struct quarry_runs *runs, unsigned long nr_pages,
+			  enum quarry_kind kind);
+/* Frees a run with this owner; false if it was freed meanwhile.  Preemption is off. */
+bool quarry_run_free_hot(struct quarry_hot *hot, void *addr);
 /*
  * Frees the run at @addr, the start of a page of @ext with this owner.  -EINVAL if it
  * is none or was freed meanwhile; the caller reports.  Preemption is off.
@@ -65,11 +73,20 @@ static inline struct quarry_page_front *quarry_owner_to_front(unsigned long owne
 	return front & QUARRY_OWNER_MASK ? NULL : (struct quarry_page_front *)front;
 }
 
+static inline struct quarry_hot *quarry_owner_to_hot(unsigned long owner)
+{
+	unsigned long hot = owner - QUARRY_OWNER_HOT;
+
+	return hot & QUARRY_OWNER_MASK ? NULL : (struct quarry_hot *)hot;
+}
+
 /* Pages of the run with this owner, or 0. */
 static inline unsigned long quarry_run_nr_pages(unsigned long owner)
 {
 	if (quarry_owner_to_front(owner))
 		return 1UL << quarry_owner_to_front(owner)->run->order;
+	if (quarry_owner_to_hot(owner))
+		return 1UL << quarry_owner_to_hot(owner)->order;
 	return (owner & QUARRY_OWNER_MASK) == QUARRY_OWNER_RUN ? owner >> QUARRY_OWNER_SHIFT : 0;
 }
 

@@ -125,7 +125,15 @@ EXPORT_SYMBOL_GPL(quarry_alloc_pages_node_site);
 void *quarry_alloc_pages_slow(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
 			      enum quarry_kind kind, const struct quarry_site *site)
 {
-	return alloc_pages_on(heap, nr_pages, 0, gfp, NUMA_NO_NODE, kind, site);
+	void *addr = NULL;
+
+	if (!(gfp & QUARRY_GFP_SLOW))
+		addr = quarry_run_take_hot(&to_priv(heap)->runs, nr_pages, kind);
+	if (!addr)
+		return alloc_pages_on(heap, nr_pages, 0, gfp, NUMA_NO_NODE, kind, site);
+	if (want_init_on_alloc(gfp))
+		memset(addr, 0, nr_pages << PAGE_SHIFT);
+	return addr;
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_pages_slow);
 
@@ -139,6 +147,7 @@ static const char *what_is(unsigned long owner)
 	case QUARRY_OWNER_CHUNK:
 		return "in an arena";
 	case QUARRY_OWNER_FRONT:
+	case QUARRY_OWNER_HOT:
 	case QUARRY_OWNER_RUN:
 		return "inside a run of pages";
 	default:
@@ -232,6 +241,13 @@ static __always_inline bool free_to_front(unsigned long owner, const void *ptr)
 	       likely(__quarry_front_push(&front->front, (void *)ptr));
 }
 
+static __always_inline bool free_to_hot(unsigned long owner, const void *ptr)
+{
+	struct quarry_hot *hot = quarry_owner_to_hot(owner);
+
+	return hot && PAGE_ALIGNED(ptr) && quarry_run_free_hot(hot, (void *)ptr);
+}
+
 void quarry_free(const void *ptr)
 {
 	unsigned long owner;
@@ -254,7 +270,8 @@ void quarry_free_pages(const void *addr)
 
 	preempt_disable();
 	owner = quarry_owner(addr);
-	if (likely(!want_init_on_free()) && free_to_front(owner, addr)) {
+	if (likely(!want_init_on_free()) &&
+	    (free_to_front(owner, addr) || free_to_hot(owner, addr))) {
 		preempt_enable();
 		return;
 	}
