@@ -654,6 +654,31 @@ void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pa
  */
 void quarry_free_pages(const void *addr);
 
+static __always_inline void
+quarry_free_order_kind(struct quarry_heap *heap, const void *addr, unsigned int order,
+		       enum quarry_kind kind)
+{
+	if (likely(order < QUARRY_NR_PAGE_FRONTS && !want_init_on_free() &&
+		   quarry_front_push(&heap->pages[kind][order].front, (void *)addr)))
+		return;
+	quarry_free_pages(addr);
+}
+
+/**
+ * quarry_free_order() - give back 2^@order pages to the heap they are from
+ * @heap: the heap
+ * @addr: what quarry_alloc_pages() returned for it; not NULL
+ * @order: as it was there
+ *
+ * As quarry_free_pages(), but believes the caller and looks nothing up, as
+ * quarry_cache_free() does: a wrong heap or order is only found when the pages leave
+ * the magazines.
+ *
+ * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ */
+#define quarry_free_order(heap, addr, order) \
+	quarry_free_order_kind(heap, addr, order, QUARRY_KIND_PTR)
+
 /* Kernels that have <linux/cleanup.h> include it from <linux/slab.h>. */
 #ifdef DEFINE_FREE
 DEFINE_FREE(quarry_free, void *, quarry_free(_T))
