@@ -549,9 +549,10 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 
 	quarry_debugfs_remove(hp);
 	remove_heap(hp);
-	quarry_refill_stop(&hp->refill);
 	quarry_pressure_stop(&hp->pressure);
 	quarry_reclaim_stop(&hp->reclaim);
+	/* Nobody is left who allocates, not even a reclaimer. */
+	quarry_refill_stop(&hp->refill);
 	quarry_failure_fini(&hp->failure);
 	quarry_arenas_destroy(hp);
 	mutex_lock(&hp->mutex);
