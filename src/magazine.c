@@ -162,6 +162,15 @@ static bool is_off(const struct quarry_mags *mags)
 	return smp_load_acquire(&mags->off);
 }
 
+/*
+ * May a magazine from outside the section come into a place?  The front may have
+ * been stopped or got smaller magazines since it was made.
+ */
+static bool is_welcome(const struct quarry_mags *mags, const struct quarry_magazine *mag)
+{
+	return !is_off(mags) && mag->capacity <= READ_ONCE(mags->max_capacity);
+}
+
 /* Give the front its own per-CPU area and depots.  Any number of CPUs may try at once. */
 static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 {
@@ -385,29 +394,38 @@ static void send_home(struct quarry_mags *mags, struct quarry_magazine *mag, int
 }
 
 /*
- * A magazine in our hands that leave_cpu() did not put away.  What is of other
- * nodes goes to them, so that a depot serves its own node's memory.
+ * What is of other nodes goes to them, so that a depot serves its own node's memory.
+ * Preemption is off.  Returns what has to go.
  */
-static void dispose(struct quarry_mags *mags, struct quarry_magazine *mag)
+static struct quarry_magazine *sort_magazine(struct quarry_mags *mags,
+					     struct quarry_magazine *mag)
 {
-	struct quarry_depot *depot;
+	struct quarry_depot *depot = local_depot(mags);
+	int node, home = numa_mem_id();
 	unsigned long flags;
 	unsigned int i = 0;
-	int node, home;
 
+	while (i < mag->count) {
+		node = mags->ops->node_of(mag->objs[i]);
+		if (node == home)
+			i++;
+		else
+			send_home(mags, mag, node);
+	}
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = put_magazine(mags, depot, mag);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return mag;
+}
+
+/* A magazine in our hands that leave_cpu() did not put away. */
+static void dispose(struct quarry_mags *mags, struct quarry_magazine *mag)
+{
 	if (mag && mag->count && sorts(mags)) {
-		home = numa_mem_id();
-		while (i < mag->count) {
-			node = mags->ops->node_of(mag->objs[i]);
-			if (node == home)
-				i++;
-			else
-				send_home(mags, mag, node);
-		}
-		depot = &mags->depots[home];
-		raw_spin_lock_irqsave(&depot->lock, flags);
-		mag = put_magazine(mags, depot, mag);
-		raw_spin_unlock_irqrestore(&depot->lock, flags);
+		preempt_disable();
+		if (is_welcome(mags, mag))
+			mag = sort_magazine(mags, mag);
+		preempt_enable();
 	}
 	retire_magazine(mags, mag);
 }
@@ -616,15 +634,6 @@ static void *try_alloc(struct quarry_mags *mags)
 	preempt_enable();
 	dispose(mags, surplus);
 	return obj;
-}
-
-/*
- * May a magazine from outside the section come into a place?  The front may have
- * been stopped or got smaller magazines since it was made.
- */
-static bool is_welcome(const struct quarry_mags *mags, const struct quarry_magazine *mag)
-{
-	return !is_off(mags) && mag->capacity <= READ_ONCE(mags->max_capacity);
 }
 
 /* A refilled magazine goes to this CPU if it still has nothing, else to the depot. */
