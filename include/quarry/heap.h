@@ -79,7 +79,7 @@ struct quarry_heap {
  * half of memory.
  *
  * With a backing metadata pages come from it, too, and an allocation may be as long as
- * the backing.  Its creation takes 8 bytes per page of the backing for the page map;
+ * there are free pages in a row.  Its creation takes 8 bytes per page of the backing for the page map;
  * what the kernel is asked for later are the structs and per-CPU areas of caches on
  * first use, and the index of each extent.
  */
@@ -604,7 +604,7 @@ quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t 
  * quarry_alloc_pages_node_site() - take whole pages; use quarry_alloc_pages_node()
  * @heap: heap to take them from
  * @nr_pages: number of pages
- * @order: the first is aligned to 2^@order pages, and to the next power of two of @nr_pages
+ * @order: the first is aligned to 2^@order pages; if @nr_pages is a power of two, to that, too
  * @gfp: allocation flags
  * @node: NUMA node or %NUMA_NO_NODE
  * @kind: with pointers or without
