@@ -323,13 +323,16 @@ static void *alloc_mapped_elsewhere(struct quarry_pages *pages,
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
 	left = pages->holders;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	node_clear(home, left);
+	/* The way to the next node is not short on a large machine: a hold for each. */
 	while (!addr && !nodes_empty(left)) {
 		node = quarry_nearest_node(home, &left);
+		raw_spin_lock_irqsave(&pages->lock, flags);
 		addr = alloc_on(pages, node, want, layer);
+		raw_spin_unlock_irqrestore(&pages->lock, flags);
 		node_clear(node, left);
 	}
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	return addr;
 }
 
@@ -420,8 +423,9 @@ void *quarry_pages_alloc(struct quarry_pages *pages, const struct quarry_pages_w
 		return NULL;
 	addr = alloc_or_grow(pages, want, &reached);
 	*layer = max(*layer, reached);
-	if (want->near)
-		return addr;
+	/* Nothing near by is no failure: who asks so goes on to ask elsewhere. */
+	if (want->near && !addr)
+		return NULL;
 	if (!gfpflags_allow_blocking(gfp) && (!addr || reached == QUARRY_LAYER_KERNEL))
 		raise_watermark(pages, want);
 	check_watermark(pages);
