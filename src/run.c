@@ -198,6 +198,7 @@ static bool keep_hot(struct quarry_runs *runs, void *addr, unsigned long nr_page
 	void **slot = hot_slot(runs, nr_pages, kind);
 	struct quarry_pages *pages = runs->pages;
 
+	/* Pairs with smp_store_mb() in quarry_runs_cool(). */
 	if (!slot || READ_ONCE(*slot) || cmpxchg(slot, NULL, addr))
 		return false;
 	WRITE_ONCE(pages->hot, true);
@@ -212,7 +213,11 @@ bool quarry_runs_cool(struct quarry_runs *runs)
 	unsigned int k, i;
 	void *addr;
 
-	WRITE_ONCE(runs->pages->hot, false);
+	/*
+	 * Before the slots are looked at, or a run that is kept meanwhile is not seen
+	 * here and not told of by the flag.  Pairs with cmpxchg() in keep_hot().
+	 */
+	smp_store_mb(runs->pages->hot, false);
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
 		for (i = 0; i < QUARRY_RUN_NR_HOT; i++) {
 			if (!READ_ONCE(runs->hot[k][i]))
