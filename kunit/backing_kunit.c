@@ -195,6 +195,35 @@ static void foreign_reference_is_reported(struct kunit *test)
 	expect_untouched(test, range, NR_PAGES);
 }
 
+/* The same with who writes to private: it is reported, and what he wrote stays. */
+static void foreign_private_is_reported(struct kunit *test)
+{
+	void *range = make_range(test), *addr;
+	struct quarry_heap *heap = make_heap(test, range);
+	struct page *page;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		addr = quarry_alloc_pages(heap, 4, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, addr);
+		if (i)
+			KUNIT_EXPECT_TRUE_MSG(test, page < virt_to_page(addr) ||
+					      page >= virt_to_page(addr) + 16, "handed out again");
+		else
+			page = virt_to_page(addr) + 3;
+		if (!i)
+			set_page_private(page, 0xbad);
+		quarry_free_pages(addr);
+		QUARRY_EXPECT_REPORTS(test, !i, quarry_heap_trim(heap));
+		KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).lost, (u64)PAGE_SIZE);
+	}
+	quarry_test_destroy_expect_reports(1);
+	quarry_test_heap_done(test, heap);
+	KUNIT_EXPECT_EQ(test, page_private(page), 0xbadUL);
+	set_page_private(page, 0);
+	expect_untouched(test, range, NR_PAGES);
+}
+
 static void expect_refused(struct kunit *test, void *addr, u64 size, const char *what)
 {
 	struct quarry_heap_params params = {
@@ -214,7 +243,8 @@ static void expect_refused(struct kunit *test, void *addr, u64 size, const char 
 static void refused(struct kunit *test)
 {
 	void *range = make_range(test), *kmem, *vmem;
-	struct page *page = virt_to_page(range) + 500, *compound;
+	struct page *page = virt_to_page(range) + 500, *compound, *block;
+	struct quarry_heap *heap;
 
 	expect_refused(test, range + 8, BYTES, "not at a page");
 	expect_refused(test, range, BYTES - 8, "not whole pages");
@@ -244,9 +274,19 @@ static void refused(struct kunit *test)
 		expect_refused(test, page_address(compound), SZ_64K, "a compound page");
 		__free_pages(compound, 4);
 	}
+	block = alloc_pages(GFP_KERNEL, 8);
+	KUNIT_EXPECT_NOT_NULL(test, block);
+	if (block) {
+		kmem = page_address(block);
+		__free_pages(block, 8);
+		expect_refused(test, kmem + SZ_64K, SZ_64K, "free memory");
+	}
 	expect_untouched(test, range, NR_PAGES);
 	/* It was none of the range's fault. */
-	quarry_test_heap_done(test, make_heap(test, range));
+	heap = make_heap(test, range);
+	expect_refused(test, range, BYTES, "lent already");
+	expect_refused(test, range + BYTES - SZ_64K, SZ_64K, "lent already, its last pages");
+	quarry_test_heap_done(test, heap);
 	expect_untouched(test, range, NR_PAGES);
 }
 
@@ -478,6 +518,7 @@ static struct kunit_case backing_cases[] = {
 	KUNIT_CASE(as_long_as_the_backing),
 	KUNIT_CASE(exhausted_and_refilled),
 	KUNIT_CASE(foreign_reference_is_reported),
+	KUNIT_CASE(foreign_private_is_reported),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(block_of_the_kernel),
 	KUNIT_CASE(reserve_and_limit),

@@ -69,7 +69,8 @@ struct quarry_heap {
  *           of asking the kernel; NULL for the kernel.  In the direct map, of one
  *           node, each page with a refcount of 1 or, behind the first of a block of
  *           alloc_pages(), 0, not compound, with page->private 0.  The caller keeps the pages
- *           until the heap is destroyed, and does nothing with them meanwhile.
+ *           until the heap is destroyed, and does nothing with them meanwhile; no
+ *           other heap may be on one of them.
  * @backing_size: bytes at @backing, a multiple of %PAGE_SIZE, at least 65536
  *
  * But for @name, @node and the backing these are the knobs of a heap: parameters of
