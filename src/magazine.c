@@ -162,15 +162,6 @@ static bool is_off(const struct quarry_mags *mags)
 	return smp_load_acquire(&mags->off);
 }
 
-/*
- * May a magazine from outside the section come into a place?  The front may have
- * been stopped or got smaller magazines since it was made.
- */
-static bool is_welcome(const struct quarry_mags *mags, const struct quarry_magazine *mag)
-{
-	return !is_off(mags) && mag->capacity <= READ_ONCE(mags->max_capacity);
-}
-
 /* Give the front its own per-CPU area and depots.  Any number of CPUs may try at once. */
 static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 {
@@ -262,6 +253,15 @@ static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct qua
 	return NULL;
 }
 
+/*
+ * May a magazine from outside the section come into a place?  The front may have
+ * been stopped or got smaller magazines since it was made.
+ */
+static bool is_welcome(const struct quarry_mags *mags, const struct quarry_magazine *mag)
+{
+	return !is_off(mags) && mag->capacity <= READ_ONCE(mags->max_capacity);
+}
+
 /* What came out of a CPU: put_magazine(), or returned for dispose() to be sorted first. */
 static struct quarry_magazine *leave_cpu(struct quarry_mags *mags, struct quarry_depot *depot,
 					 struct quarry_magazine *mag)
@@ -341,15 +341,19 @@ static void move_locked(struct quarry_mags *mags, struct quarry_depot *depot, in
 	unsigned int i = 0;
 
 	lockdep_assert_held(&depot->lock);
+	if (is_off(mags))
+		return;
 	while (i < mag->count) {
 		if (mags->ops->node_of(mag->objs[i]) != node) {
 			i++;
 			continue;
 		}
-		if (!depot->incoming) {
-			depot->incoming = *spare ?: pop(&depot->empty);
+		if (!depot->incoming && *spare && is_welcome(mags, *spare)) {
+			depot->incoming = *spare;
 			*spare = NULL;
 		}
+		if (!depot->incoming)
+			depot->incoming = pop(&depot->empty);
 		in = depot->incoming;
 		if (!in)
 			return;
@@ -394,38 +398,30 @@ static void send_home(struct quarry_mags *mags, struct quarry_magazine *mag, int
 }
 
 /*
- * What is of other nodes goes to them, so that a depot serves its own node's memory.
- * Preemption is off.  Returns what has to go.
+ * A magazine in our hands that leave_cpu() did not put away.  What is of other
+ * nodes goes to them, so that a depot serves its own node's memory.
  */
-static struct quarry_magazine *sort_magazine(struct quarry_mags *mags,
-					     struct quarry_magazine *mag)
-{
-	struct quarry_depot *depot = local_depot(mags);
-	int node, home = numa_mem_id();
-	unsigned long flags;
-	unsigned int i = 0;
-
-	while (i < mag->count) {
-		node = mags->ops->node_of(mag->objs[i]);
-		if (node == home)
-			i++;
-		else
-			send_home(mags, mag, node);
-	}
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = put_magazine(mags, depot, mag);
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return mag;
-}
-
-/* A magazine in our hands that leave_cpu() did not put away. */
 static void dispose(struct quarry_mags *mags, struct quarry_magazine *mag)
 {
+	struct quarry_depot *depot;
+	unsigned long flags;
+	unsigned int i = 0;
+	int node, home;
+
 	if (mag && mag->count && sorts(mags)) {
-		preempt_disable();
+		home = numa_mem_id();
+		while (i < mag->count) {
+			node = mags->ops->node_of(mag->objs[i]);
+			if (node == home)
+				i++;
+			else
+				send_home(mags, mag, node);
+		}
+		depot = &mags->depots[home];
+		raw_spin_lock_irqsave(&depot->lock, flags);
 		if (is_welcome(mags, mag))
-			mag = sort_magazine(mags, mag);
-		preempt_enable();
+			mag = put_magazine(mags, depot, mag);
+		raw_spin_unlock_irqrestore(&depot->lock, flags);
 	}
 	retire_magazine(mags, mag);
 }
