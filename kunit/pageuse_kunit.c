@@ -219,6 +219,31 @@ static void private_is_the_heaps(struct kunit *test)
 	__free_page(page);
 }
 
+/* An arena's chunk goes back all the same. */
+static void private_of_a_chunk(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_arena *arena = quarry_test_arena(test, heap, NULL);
+	/* In a chunk of its own that begins on the same page. */
+	void *ptr = quarry_arena_alloc(arena, 100000, GFP_KERNEL);
+	struct page *page;
+
+	KUNIT_ASSERT_NOT_NULL(test, ptr);
+	page = virt_to_page(ptr);
+	set_page_private(page, page_private(page) + 77777);
+	quarry_test_arena_done(test, arena);
+	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	quarry_test_expect_lost_page();
+	QUARRY_EXPECT_REPORTS(test, 1, quarry_heap_trim(heap));
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).lost, (u64)PAGE_SIZE);
+	quarry_test_destroy_expect_reports(1);
+	quarry_test_heap_done(test, heap);
+	set_page_private(page, 0);
+	set_page_count(page, 1);
+	__free_page(page);
+}
+
 /* === DMA === */
 
 static void drop_device(void *pdev)
@@ -684,6 +709,7 @@ static struct kunit_case pageuse_cases[] = {
 	KUNIT_CASE(references_are_refused),
 	KUNIT_CASE(get_and_put_give_it_away),
 	KUNIT_CASE(private_is_the_heaps),
+	KUNIT_CASE(private_of_a_chunk),
 	KUNIT_CASE(dma_of_pieces),
 	KUNIT_CASE(dma_of_a_table),
 	KUNIT_CASE(tables_are_copied),

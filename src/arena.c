@@ -69,7 +69,9 @@ static struct quarry_chunk *get_chunk(struct quarry_heap_priv *hp, unsigned long
 
 static void put_chunk(struct quarry_heap_priv *hp, struct quarry_chunk *chunk)
 {
-	struct quarry_extent *ext = quarry_extent_find(chunk);
+	/* Somebody may have written to private meanwhile; giving back will tell. */
+	struct quarry_extent *ext = quarry_extent_find(chunk) ?:
+				    quarry_pages_search(&hp->pages, chunk);
 	unsigned long nr_pages = chunk->nr_pages, owner;
 
 	atomic_long_sub(nr_pages, &hp->arena_pages);
