@@ -247,6 +247,26 @@ static void hot_runs_before_growth(struct kunit *test)
 	quarry_free_pages(run[0]);
 }
 
+/* In the watermark's way neither: the worker takes no extents while there are any. */
+static void hot_runs_before_refill(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .reserve = SZ_1M };
+	struct quarry_heap *heap;
+	void *run;
+
+	params.decay_ms = -1;
+	heap = quarry_test_heap_params(test, params);
+	run = quarry_alloc_pages(heap, 7, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	quarry_free_pages(run);
+	/* 28 of 256 pages are left beside the hot ones, and shall not be less than 128. */
+	run = quarry_alloc_pages_exact(heap, 100, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, (u64)SZ_1M);
+	quarry_free_pages(run);
+}
+
 /* Nobody asks any more: they decay like what is free. */
 static void hot_runs_decay(struct kunit *test)
 {
@@ -446,6 +466,7 @@ static struct kunit_case place_cases[] = {
 	KUNIT_CASE(impossible_alignments),
 	KUNIT_CASE(hot_run_comes_back),
 	KUNIT_CASE(hot_runs_before_growth),
+	KUNIT_CASE(hot_runs_before_refill),
 	KUNIT_CASE(hot_runs_decay),
 	KUNIT_CASE(hardirq_finds_pages),
 	KUNIT_CASE(watermark_rises),

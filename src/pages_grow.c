@@ -273,6 +273,9 @@ bool quarry_pages_refill(struct quarry_pages *pages)
 	int node;
 
 	target = refill_target(pages, &node);
+	/* As before all growth: what is hot is free, too. */
+	if (target && quarry_pages_cool(pages))
+		target = refill_target(pages, &node);
 	for (tries = 0; tries < REFILL_TRIES; tries++) {
 		nr_free = READ_ONCE(pages->nr_mapped) - READ_ONCE(pages->nr_used);
 		if ((long)(target - nr_free) <= 0)
