@@ -551,10 +551,11 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	remove_heap(hp);
 	quarry_pressure_stop(&hp->pressure);
 	quarry_reclaim_stop(&hp->reclaim);
-	/* A decay tick that freed hot runs may have been about to queue it. */
-	cancel_delayed_work_sync(&hp->pressure.work);
 	/* Nobody is left who allocates, not even a reclaimer. */
 	quarry_refill_stop(&hp->refill);
+	/* Who lets hot runs go may have been about to queue one that was stopped by then. */
+	cancel_delayed_work_sync(&hp->pressure.work);
+	cancel_delayed_work_sync(&hp->reclaim.work);
 	quarry_failure_fini(&hp->failure);
 	quarry_arenas_destroy(hp);
 	mutex_lock(&hp->mutex);
