@@ -111,6 +111,33 @@ static void alignment_is_real(struct kunit *test)
 	expect_untouched(test, range, NR_PAGES);
 }
 
+/* A count is to be had as long as there are so many pages in a row, whatever its power of two. */
+static void as_long_as_the_backing(struct kunit *test)
+{
+	static const unsigned long counts[] = { 513, 600, NR_PAGES * 9 / 10 };
+	void *range = make_range(test);
+	struct quarry_heap *heap = make_heap(test, range);
+	struct quarry_test_run run;
+	unsigned int i;
+	void *addr;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		KUNIT_ASSERT_TRUE_MSG(test, quarry_test_run_alloc(heap, &run, counts[i], i),
+				      "%lu pages of %lu", counts[i], NR_PAGES);
+		KUNIT_EXPECT_TRUE(test, is_inside(run.addr, counts[i] << PAGE_SHIFT, range));
+		KUNIT_EXPECT_EQ(test, quarry_usable_size(run.addr), counts[i] << PAGE_SHIFT);
+		QUARRY_EXPECT_VERIFIED(test, heap);
+		quarry_test_run_free(test, &run);
+		/* It is in nobody's way. */
+		addr = quarry_alloc_pages(heap, 8, GFP_NOWAIT | __GFP_NOWARN);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, addr, "after %lu pages", counts[i]);
+		quarry_free_pages(addr);
+		QUARRY_EXPECT_VERIFIED(test, heap);
+	}
+	quarry_test_heap_done(test, heap);
+	expect_untouched(test, range, NR_PAGES);
+}
+
 /* To the last page, and again after all were freed. */
 static void exhausted_and_refilled(struct kunit *test)
 {
@@ -168,6 +195,35 @@ static void foreign_reference_is_reported(struct kunit *test)
 	expect_untouched(test, range, NR_PAGES);
 }
 
+/* The same with who writes to private: it is reported, and what he wrote stays. */
+static void foreign_private_is_reported(struct kunit *test)
+{
+	void *range = make_range(test), *addr;
+	struct quarry_heap *heap = make_heap(test, range);
+	struct page *page;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		addr = quarry_alloc_pages(heap, 4, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, addr);
+		if (i)
+			KUNIT_EXPECT_TRUE_MSG(test, page < virt_to_page(addr) ||
+					      page >= virt_to_page(addr) + 16, "handed out again");
+		else
+			page = virt_to_page(addr) + 3;
+		if (!i)
+			set_page_private(page, 0xbad);
+		quarry_free_pages(addr);
+		QUARRY_EXPECT_REPORTS(test, !i, quarry_heap_trim(heap));
+		KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).lost, (u64)PAGE_SIZE);
+	}
+	quarry_test_destroy_expect_reports(1);
+	quarry_test_heap_done(test, heap);
+	KUNIT_EXPECT_EQ(test, page_private(page), 0xbadUL);
+	set_page_private(page, 0);
+	expect_untouched(test, range, NR_PAGES);
+}
+
 static void expect_refused(struct kunit *test, void *addr, u64 size, const char *what)
 {
 	struct quarry_heap_params params = {
@@ -187,7 +243,8 @@ static void expect_refused(struct kunit *test, void *addr, u64 size, const char 
 static void refused(struct kunit *test)
 {
 	void *range = make_range(test), *kmem, *vmem;
-	struct page *page = virt_to_page(range) + 500, *compound;
+	struct page *page = virt_to_page(range) + 500, *compound, *block;
+	struct quarry_heap *heap;
 
 	expect_refused(test, range + 8, BYTES, "not at a page");
 	expect_refused(test, range, BYTES - 8, "not whole pages");
@@ -217,9 +274,19 @@ static void refused(struct kunit *test)
 		expect_refused(test, page_address(compound), SZ_64K, "a compound page");
 		__free_pages(compound, 4);
 	}
+	block = alloc_pages(GFP_KERNEL, 8);
+	KUNIT_EXPECT_NOT_NULL(test, block);
+	if (block) {
+		kmem = page_address(block);
+		__free_pages(block, 8);
+		expect_refused(test, kmem + SZ_64K, SZ_64K, "free memory");
+	}
 	expect_untouched(test, range, NR_PAGES);
 	/* It was none of the range's fault. */
-	quarry_test_heap_done(test, make_heap(test, range));
+	heap = make_heap(test, range);
+	expect_refused(test, range, BYTES, "lent already");
+	expect_refused(test, range + BYTES - SZ_64K, SZ_64K, "lent already, its last pages");
+	quarry_test_heap_done(test, heap);
 	expect_untouched(test, range, NR_PAGES);
 }
 
@@ -283,25 +350,42 @@ static void reserve_and_limit(struct kunit *test)
 
 #define NR_BLOCKS	16
 
-/* Two neighbouring blocks of 4 MiB out of a few, or NULL; frees all others. */
-static void *neighbours(struct page **blocks)
+static bool are_neighbours(struct page *low, struct page *high, bool aligned)
+{
+	return low && high == low + 1024 && page_to_nid(low) == page_to_nid(high) &&
+	       IS_ALIGNED(page_to_pfn(low), 2048) == aligned;
+}
+
+static void *take_neighbours(struct page **blocks, bool aligned)
 {
 	unsigned int i, k;
-	void *low = NULL;
+	void *low;
 
-	for (i = 0; i < NR_BLOCKS; i++)
-		blocks[i] = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, 10);
-	for (i = 0; i < NR_BLOCKS && !low; i++) {
+	for (i = 0; i < NR_BLOCKS; i++) {
 		for (k = 0; k < NR_BLOCKS; k++) {
-			if (!blocks[i] || !blocks[k] || blocks[k] != blocks[i] + 1024 ||
-			    page_to_nid(blocks[i]) != page_to_nid(blocks[k]))
+			if (!are_neighbours(blocks[i], blocks[k], aligned))
 				continue;
 			low = page_address(blocks[i]);
 			blocks[i] = NULL;
 			blocks[k] = NULL;
-			break;
+			return low;
 		}
 	}
+	return NULL;
+}
+
+/*
+ * Two neighbouring blocks of 4 MiB out of a few, at no multiple of 8 MiB if possible;
+ * or NULL.  Frees all others.
+ */
+static void *neighbours(struct page **blocks)
+{
+	unsigned int i;
+	void *low;
+
+	for (i = 0; i < NR_BLOCKS; i++)
+		blocks[i] = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, 10);
+	low = take_neighbours(blocks, false) ?: take_neighbours(blocks, true);
 	for (i = 0; i < NR_BLOCKS; i++)
 		if (blocks[i])
 			__free_pages(blocks[i], 10);
@@ -312,6 +396,43 @@ static void free_neighbours(void *low)
 {
 	__free_pages(virt_to_page(low), 10);
 	__free_pages(virt_to_page(low) + 1024, 10);
+}
+
+/*
+ * Who may not sleep has no release of idle pages to help: what was freed serves the
+ * same again, and makes room for anything else.
+ */
+static void expect_singles(struct kunit *test, struct quarry_heap *heap)
+{
+	void *small, *addr;
+	unsigned int i;
+	u64 extents;
+
+	quarry_heap_trim(heap);
+	small = quarry_alloc(heap, 64, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, small);
+	/* There is room for them, but perhaps not there. */
+	addr = quarry_alloc_pages_aligned(heap, 1500, 11, GFP_KERNEL | __GFP_NOWARN);
+	KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED((unsigned long)addr, SZ_8M), "1500 at %p", addr);
+	quarry_free(addr);
+	quarry_free(quarry_alloc_pages_exact(heap, 1500, GFP_KERNEL));
+	extents = quarry_test_stats(heap).nr_extent_allocs;
+	for (i = 0; i < 4; i++) {
+		addr = quarry_alloc_pages_exact(heap, 1500, GFP_NOWAIT | __GFP_NOWARN);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, addr, "the same again, round %u", i);
+		quarry_free(addr);
+	}
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).nr_extent_allocs, extents);
+	for (i = 0; i < 4; i++) {
+		addr = quarry_alloc_pages_exact(heap, 1600 - 50 * i, GFP_NOWAIT | __GFP_NOWARN);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, addr, "another length, round %u", i);
+		quarry_free(addr);
+	}
+	addr = quarry_alloc_pages(heap, 9, GFP_NOWAIT | __GFP_NOWARN);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, addr, "a usual length");
+	quarry_free(addr);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	quarry_free(small);
 }
 
 static void longer_than_an_extent(struct kunit *test)
@@ -349,6 +470,7 @@ static void longer_than_an_extent(struct kunit *test)
 	if (run.addr)
 		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)run.addr, SZ_8M));
 	quarry_free(run.addr);
+	expect_singles(test, heap);
 	quarry_heap_trim(heap);
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
 	quarry_test_heap_done(test, heap);
@@ -393,8 +515,10 @@ static void random_on_backing(struct kunit *test)
 static struct kunit_case backing_cases[] = {
 	KUNIT_CASE(all_inside),
 	KUNIT_CASE(alignment_is_real),
+	KUNIT_CASE(as_long_as_the_backing),
 	KUNIT_CASE(exhausted_and_refilled),
 	KUNIT_CASE(foreign_reference_is_reported),
+	KUNIT_CASE(foreign_private_is_reported),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(block_of_the_kernel),
 	KUNIT_CASE(reserve_and_limit),

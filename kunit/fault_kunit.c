@@ -9,6 +9,9 @@
  * be consistent, hold nothing, give all pages back and have had nothing to report.
  */
 #include <linux/irq_work.h>
+#include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/page_ref.h>
 #include <linux/string.h>
 #include "../src/fault.h"
 #include "../src/pagemap.h"
@@ -251,6 +254,11 @@ static void use_pages(struct scenario *s)
 	for (i = 0; i < ARRAY_SIZE(exact); i++)
 		keep(s, quarry_alloc_pages_exact(s->heap, exact[i], GFP_KERNEL),
 		     exact[i] * PAGE_SIZE, NULL);
+	keep(s, quarry_alloc_pages_aligned(s->heap, 5, 7, GFP_KERNEL), 5 * PAGE_SIZE, NULL);
+	keep(s, quarry_alloc_pages_node(s->heap, 2, GFP_KERNEL, first_online_node),
+	     PAGE_SIZE << 2, NULL);
+	keep(s, quarry_alloc_node(s->heap, 500, GFP_KERNEL | __GFP_THISNODE, first_online_node),
+	     500, NULL);
 	/* So much in one block is not always to be had. */
 	ptr = quarry_alloc(s->heap, QUARRY_EXTENT_MAX_SIZE, GFP_KERNEL);
 	if (ptr)
@@ -485,6 +493,102 @@ static void random_attempts_fail(struct kunit *test)
 	}
 	KUNIT_EXPECT_GT(test, nr_injected, 10UL * nr);
 	kunit_info(test, "%lu injected\n", nr_injected);
+}
+
+/* === On a caller's own backing === */
+
+#define BACKING_PAGES	1000UL
+
+static void free_backing(void *addr)
+{
+	free_pages_exact(addr, BACKING_PAGES << PAGE_SHIFT);
+}
+
+static void *make_backing(struct kunit *test)
+{
+	void *addr = alloc_pages_exact(BACKING_PAGES << PAGE_SHIFT, GFP_KERNEL | __GFP_NOWARN);
+	unsigned long i;
+
+	KUNIT_ASSERT_NOT_NULL_MSG(test, addr, "no pages for the test itself");
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_backing, addr), 0);
+	for (i = 0; i < BACKING_PAGES; i++)
+		set_page_private(virt_to_page(addr) + i, 0);
+	return addr;
+}
+
+/* Small and large, and a count that only an extent of its own can hold. */
+static void use_backing(struct scenario *s)
+{
+	static const unsigned long counts[] = { 1, 3, 16, 600 };
+	unsigned int i;
+
+	use_sizes(s, GFP_KERNEL);
+	drop_each(s, 1);
+	quarry_heap_trim(s->heap);
+	for (i = 0; i < ARRAY_SIZE(counts); i++)
+		keep(s, quarry_alloc_pages_exact(s->heap, counts[i], GFP_KERNEL),
+		     counts[i] * PAGE_SIZE, NULL);
+	drop_each(s, 1);
+	keep(s, quarry_alloc_pages_aligned(s->heap, 5, 7, GFP_NOWAIT), 5 * PAGE_SIZE, NULL);
+	drop_each(s, 1);
+}
+
+static void play_on_backing(struct scenario *s, void *backing)
+{
+	struct quarry_heap_params params = {
+		QUARRY_HEAP_DEFAULTS,
+		.name = "scenario",
+		.reserve = 100 << 10,
+		.backing = backing,
+		.backing_size = BACKING_PAGES << PAGE_SHIFT,
+	};
+
+	s->nr_pieces = 0;
+	s->nr_failed = 0;
+	s->heap = quarry_heap_create(&params);
+	if (IS_ERR_OR_NULL(s->heap)) {
+		if (PTR_ERR(s->heap) != -ENOMEM)
+			complain(s, "heap_create", PTR_ERR(s->heap));
+		s->nr_failed++;
+		return;
+	}
+	use_backing(s);
+	check_heap(s);
+	quarry_heap_destroy(s->heap);
+}
+
+/* Whatever failed, the pages come back as they were lent. */
+static void each_attempt_fails_on_backing(struct kunit *test)
+{
+	struct scenario *s = new_scenario(test);
+	void *backing = make_backing(test);
+	struct page *page = virt_to_page(backing);
+	unsigned long n, i, reports;
+	long held;
+
+	for (n = 1; n <= MOST_ATTEMPTS && !s->wrong; n += 1 + quarry_test_below(&s->rnd, STEP)) {
+		reports = quarry_report_count();
+		held = quarry_pages_held();
+		quarry_fault_test_arm(QUARRY_FAULT_ANY, n, 1);
+		play_on_backing(s, backing);
+		if (quarry_report_count() != reports)
+			complain(s, "reports of the allocator", quarry_report_count() - reports);
+		if (quarry_pages_held() != held)
+			complain(s, "pages not given back", quarry_pages_held() - held);
+		for (i = 0; i < BACKING_PAGES; i++)
+			if (page_ref_count(page + i) != 1 || page_private(page + i))
+				complain(s, "page that came back changed", i);
+		if (!quarry_fault_test_nr_injected())
+			break;
+		s->nr_lost += s->nr_failed;
+	}
+	if (!s->wrong && s->nr_failed)
+		complain(s, "steps failed without a cause", s->nr_failed);
+	if (s->wrong)
+		KUNIT_FAIL(test, "round %lu: %s (%ld)", n, s->wrong, s->where);
+	KUNIT_EXPECT_GT_MSG(test, s->nr_lost, 0UL, "no step failed");
+	KUNIT_EXPECT_GT(test, n, 50UL);
+	kunit_info(test, "up to attempt %lu, %lu steps failed\n", n - 1, s->nr_lost);
 }
 
 /* === The injector === */
@@ -741,6 +845,7 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(chunks_fail_by_knob),
 	KUNIT_CASE(count_attempts),
 	KUNIT_CASE_SLOW(each_attempt_fails),
+	KUNIT_CASE_SLOW(each_attempt_fails_on_backing),
 	KUNIT_CASE_SLOW(two_attempts_fail),
 	KUNIT_CASE_SLOW(thirty_attempts_fail),
 	KUNIT_CASE_SLOW(each_point_dries_up),

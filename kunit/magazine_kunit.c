@@ -11,9 +11,11 @@
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
+#include <linux/nodemask.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
+#include <linux/topology.h>
 #include "../src/magazine.h"
 #include "helpers.h"
 
@@ -647,8 +649,65 @@ static void changed_while_in_hand(struct kunit *test)
 	}
 }
 
+/* The one whose objects are sorted, by a mock of node_of that knows no more. */
+static struct mock *sorted;
+static int sorted_node;
+static void (*in_sorting)(struct mock *mock);
+
+static int mock_node_of(const void *obj)
+{
+	void (*fn)(struct mock *mock) = in_sorting;
+
+	in_sorting = NULL;
+	if (fn)
+		fn(sorted);
+	return sorted_node;
+}
+
+static const struct quarry_mags_ops sorting_ops = {
+	.refill = mock_refill,
+	.drain = mock_drain,
+	.node_of = mock_node_of,
+};
+
+/* The same for one that left its CPU and is being sorted by node. */
+static void changed_while_sorted(struct kunit *test)
+{
+	static const struct {
+		void (*change)(struct mock *mock);
+		unsigned long most;	/* objects cached when it is done */
+	} changes[] = { { stop_meanwhile, 0 }, { make_smaller_meanwhile, 2 } };
+	struct mock_obj **objs = quarry_test_array(test, NR_OBJS, sizeof(*objs));
+	unsigned int i, nr;
+	struct mock *mock;
+
+	if (nr_node_ids < 2)
+		kunit_skip(test, "nothing is sorted on a machine of one node");
+	for (i = 0; i < 2 * ARRAY_SIZE(changes); i++) {
+		mock = mock_make(test, 1024);
+		mock->mags.ops = &sorting_ops;
+		sorted = mock;
+		migrate_disable();
+		/* Of the CPU's own node, and of another one. */
+		sorted_node = (numa_mem_id() + i % 2) % nr_node_ids;
+		nr = take(mock, objs, 200);
+		in_sorting = changes[i / 2].change;
+		while (nr && in_sorting)
+			mock_free(mock, objs[--nr], 2);
+		migrate_enable();
+		KUNIT_EXPECT_NULL_MSG(test, in_sorting, "nothing was sorted");
+		KUNIT_EXPECT_LE_MSG(test, quarry_mags_nr_cached(&mock->mags), changes[i / 2].most,
+				    "round %u", i);
+		expect_balance(test, mock, nr);
+		give(mock, objs, nr);
+		expect_balance(test, mock, 0);
+		in_sorting = NULL;
+	}
+}
+
 static struct kunit_case magazine_cases[] = {
 	KUNIT_CASE(changed_while_in_hand),
+	KUNIT_CASE(changed_while_sorted),
 	KUNIT_CASE(last_freed_comes_first),
 	KUNIT_CASE(unused_front_holds_nothing),
 	KUNIT_CASE(counters_add_up),

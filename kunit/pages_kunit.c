@@ -410,6 +410,43 @@ static void interior_page_is_refused(struct kunit *test)
 	quarry_test_run_free(test, &run);
 }
 
+/* Who knows heap and order may say so; what is wrong is found when magazines are drained. */
+static void freed_by_order(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	unsigned int order;
+	void *addr;
+
+	migrate_disable();
+	for (order = 0; order <= 10; order++) {
+		addr = quarry_alloc_pages(heap, order, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, addr);
+		quarry_test_fill(addr, PAGE_SIZE << order, order);
+		quarry_free_order(heap, addr, order);
+		QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, quarry_alloc_pages(heap, order, GFP_KERNEL), addr,
+					"order %u", order);
+		quarry_free_pages(addr);
+	}
+	/* Twice, and as something that it is not. */
+	addr = quarry_alloc_pages(heap, 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	quarry_free_order(heap, addr, 1);
+	quarry_free_order(heap, addr, 1);
+	migrate_enable();
+	QUARRY_EXPECT_REPORTS(test, 1, quarry_heap_trim(heap));
+	addr = quarry_alloc_pages(heap, 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	/* A magazine that has room, or it would be looked up after all. */
+	migrate_disable();
+	quarry_free_pages(quarry_alloc_pages(heap, 2, GFP_KERNEL));
+	quarry_free_order(heap, addr, 2);
+	migrate_enable();
+	QUARRY_EXPECT_REPORTS(test, 1, quarry_heap_trim(heap));
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	quarry_free_pages(addr);
+}
+
 /* Runs above order 3 are not cached: the page heap sees each free. */
 static void double_free_is_refused(struct kunit *test)
 {
@@ -570,6 +607,7 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(impossible_orders),
 	KUNIT_CASE(runs_do_not_overlap),
 	KUNIT_CASE(zeroed_when_asked),
+	KUNIT_CASE(freed_by_order),
 	KUNIT_CASE(random_runs),
 	KUNIT_CASE(limit_is_exact),
 	KUNIT_CASE(reserve_is_kept),

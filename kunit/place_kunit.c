@@ -386,6 +386,19 @@ static void watermark_sinks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
 }
 
+/* A slab counts as well, though on many nodes it is first asked for from near by. */
+static void slabs_raise_it_too(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, 200, 0, 0, NULL);
+	void *obj = quarry_cache_alloc(cache, GFP_NOWAIT);
+
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_TRUE_MSG(test, eventually_free(heap, SZ_64K), "%llu bytes are free",
+			      nr_free_bytes(heap));
+	quarry_cache_free(cache, obj);
+}
+
 /* The worker respects the limit, and who sleeps never starts it. */
 static void watermark_knows_limits(struct kunit *test)
 {
@@ -437,6 +450,7 @@ static struct kunit_case place_cases[] = {
 	KUNIT_CASE(hardirq_finds_pages),
 	KUNIT_CASE(watermark_rises),
 	KUNIT_CASE(watermark_sinks),
+	KUNIT_CASE(slabs_raise_it_too),
 	KUNIT_CASE(watermark_knows_limits),
 	KUNIT_CASE(reserve_is_refilled),
 	{}

@@ -18,7 +18,8 @@
  * of 0; a bit per page remembers which.  Who holds a page for another reason, or
  * uses its private word, is found when the range is taken: then nothing is changed.
  *
- * Locking: backing->lock, irq-safe, innermost, for one buddy operation.
+ * Locking: backing->lock, irq-safe, innermost, for one buddy operation; lent_mutex
+ * for the list of all ranges, of which no two overlap.
  *
  * Invariant: a page is free in the buddy, or in one extent, or of the metadata, or
  * lost to a foreign reference.
@@ -27,8 +28,10 @@
 
 #include <linux/bitmap.h>
 #include <linux/err.h>
+#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/page_ref.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -39,7 +42,11 @@
 #include "internal.h"
 #include "pagemap.h"
 
+static DEFINE_MUTEX(lent_mutex);
+static LIST_HEAD(lent);
+
 struct quarry_backing {
+	struct list_head link;		/* under lent_mutex */
 	raw_spinlock_t lock;
 	unsigned long base;		/* pfn of unit 0; constant, as the next five */
 	unsigned long pfn;		/* of the caller's first page */
@@ -57,7 +64,7 @@ static const char *objection(struct page *page, int node)
 {
 	if (page_to_nid(page) != node)
 		return "is on another node than the first one";
-	if (PageCompound(page) || PageSlab(page) || PageBuddy(page))
+	if (PageCompound(page) || PageSlab(page) || is_free_buddy_page(page))
 		return "is free, of a compound page or of a slab";
 	if (PageHWPoison(page))
 		return "is poisoned";
@@ -84,6 +91,9 @@ static int check_range(const char *name, const void *addr, u64 size)
 		what = "has to be whole pages";
 	else if (!is_linear(addr, size))
 		what = "has to be in the kernel's direct map";
+	else if ((__pa(addr) + size - 1) >> (PAGE_SHIFT + QUARRY_PAGEMAP_SHIFT) >=
+		 READ_ONCE(quarry_pagemap_size))
+		what = "has to be in RAM that the page map reaches";
 	if (what) {
 		quarry_report("heap %.31s: backing %p of %llu bytes %s\n", name, addr, size, what);
 		return -EINVAL;
@@ -131,6 +141,30 @@ static int freeze(struct quarry_backing *backing)
 	return 0;
 }
 
+/* Free pages of another heap's look like the rest of a block: only the list tells. */
+static int lend(struct quarry_backing *backing)
+{
+	struct quarry_backing *other;
+	int ret = 0;
+
+	mutex_lock(&lent_mutex);
+	list_for_each_entry(other, &lent, link)
+		if (backing->pfn < other->pfn + other->nr_pages &&
+		    other->pfn < backing->pfn + backing->nr_pages)
+			ret = -EINVAL;
+	if (!ret)
+		list_add(&backing->link, &lent);
+	mutex_unlock(&lent_mutex);
+	return ret;
+}
+
+static void unlend(struct quarry_backing *backing)
+{
+	mutex_lock(&lent_mutex);
+	list_del(&backing->link);
+	mutex_unlock(&lent_mutex);
+}
+
 static int make_buddy(struct quarry_backing *backing)
 {
 	unsigned int order = min_t(unsigned int, ilog2(backing->nr_pages),
@@ -176,13 +210,20 @@ struct quarry_backing *quarry_backing_create(const char *name, void *addr, u64 s
 	ret = quarry_pagemap_cover(backing->pfn, backing->nr_pages, GFP_KERNEL);
 	if (ret)
 		goto err_buddy;
+	ret = lend(backing);
+	if (ret) {
+		quarry_report("heap %.31s: another heap is on the backing\n", name);
+		goto err_map;
+	}
 	ret = freeze(backing);
 	if (ret) {
 		quarry_report("heap %.31s: a page of the backing is in use by others\n", name);
-		goto err_map;
+		goto err_lent;
 	}
 	return backing;
 
+err_lent:
+	unlend(backing);
 err_map:
 	quarry_pagemap_uncover(backing->pfn, backing->nr_pages);
 err_buddy:
@@ -199,6 +240,7 @@ void quarry_backing_destroy(struct quarry_backing *backing)
 	if (!backing)
 		return;
 	unfreeze(backing, backing->nr_pages);
+	unlend(backing);
 	quarry_pagemap_uncover(backing->pfn, backing->nr_pages);
 	quarry_buddy_destroy(backing->buddy);
 	kvfree(backing->counted);
@@ -254,7 +296,7 @@ struct page *quarry_backing_get_high(struct quarry_backing *backing, unsigned in
 
 static bool is_lost(struct page *page)
 {
-	return page_ref_count(page) || PageHWPoison(page);
+	return page_ref_count(page) || page_private(page) || PageHWPoison(page);
 }
 
 void quarry_backing_put(struct quarry_backing *backing, struct page *page,
@@ -266,9 +308,12 @@ void quarry_backing_put(struct quarry_backing *backing, struct page *page,
 		lost += is_lost(page + i);
 	raw_spin_lock_irqsave(&backing->lock, flags);
 	QUARRY_WARN_ON(quarry_buddy_free_count(backing->buddy, offset, nr_pages));
-	for (i = 0; lost && i < nr_pages; i++)
-		if (is_lost(page + i))
-			quarry_buddy_alloc_at(backing->buddy, offset + i, 0);
+	for (i = 0; lost && i < nr_pages; i++) {
+		if (!is_lost(page + i))
+			continue;
+		quarry_buddy_alloc_at(backing->buddy, offset + i, 0);
+		lost--;
+	}
 	raw_spin_unlock_irqrestore(&backing->lock, flags);
 }
 

@@ -33,8 +33,8 @@ struct page *quarry_backing_get(struct quarry_backing *backing, unsigned long nr
 struct page *quarry_backing_get_high(struct quarry_backing *backing, unsigned int order);
 
 /*
- * Takes back what quarry_backing_get() gave.  Pages with a foreign reference must
- * have been reported and are kept out of use.
+ * Takes back what quarry_backing_get() gave, with private 0.  Pages with a foreign
+ * reference or value in private must have been reported and are kept out of use.
  */
 void quarry_backing_put(struct quarry_backing *backing, struct page *page,
 			unsigned long nr_pages);

@@ -214,7 +214,8 @@ static unsigned int refill_from_slabs(struct quarry_slab_cache *sc, int node, vo
 static unsigned int refill_from_others(struct quarry_slab_cache *sc, int node, void **objs,
 				       unsigned int nr)
 {
-	nodemask_t left = sc->pages->holders;
+	/* A glance: nodes are only added. */
+	nodemask_t left = data_race(sc->pages->holders);
 	unsigned int got = 0;
 	int other;
 

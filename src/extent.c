@@ -354,7 +354,9 @@ static unsigned int put_whole(const struct quarry_extent *ext)
 			report_lost(ext, page + i);
 			lost++;
 		}
-		set_page_private(page + i, 0);
+		/* What somebody else wrote there is his, and tells the backing. */
+		if (page_private(page + i) == ext->index)
+			set_page_private(page + i, 0);
 	}
 	put_frozen(ext->backing, page, ext->nr_pages);
 	return lost;

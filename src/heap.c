@@ -549,9 +549,12 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 
 	quarry_debugfs_remove(hp);
 	remove_heap(hp);
-	quarry_refill_stop(&hp->refill);
 	quarry_pressure_stop(&hp->pressure);
 	quarry_reclaim_stop(&hp->reclaim);
+	/* A decay tick that freed hot runs may have been about to queue it. */
+	cancel_delayed_work_sync(&hp->pressure.work);
+	/* Nobody is left who allocates, not even a reclaimer. */
+	quarry_refill_stop(&hp->refill);
 	quarry_failure_fini(&hp->failure);
 	quarry_arenas_destroy(hp);
 	mutex_lock(&hp->mutex);
@@ -661,7 +664,7 @@ int quarry_heap_verify(struct quarry_heap *heap)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
 	struct verify_arg v = {};
-	unsigned long runs;
+	unsigned long runs, nr_used;
 
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, verify_cache, &v);
@@ -670,12 +673,15 @@ int quarry_heap_verify(struct quarry_heap *heap)
 		v.ret = quarry_pages_verify(&hp->pages);
 	if (v.ret)
 		return v.ret;
-	/* Arena chunks are among the runs. */
+	/* Arena chunks are among the runs; no decay tick takes the hot ones meanwhile. */
+	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
-	if (hp->pages.nr_used == v.slab_pages + runs)
+	nr_used = hp->pages.nr_used;
+	mutex_unlock(&hp->reclaim.mutex);
+	if (nr_used == v.slab_pages + runs)
 		return 0;
 	quarry_report("heap %s: %lu pages in use, but %lu in slabs and %lu in runs\n", hp->name,
-		      hp->pages.nr_used, v.slab_pages, runs);
+		      nr_used, v.slab_pages, runs);
 	return -EUCLEAN;
 }
 EXPORT_SYMBOL_GPL(quarry_heap_verify);

@@ -6,6 +6,7 @@
  *
  *	0. knobs_mutex		fault injection, outside cpu_hotplug_lock (fault.c)
  *	   reach_mutex		length of the page map, by itself (pagemap.c)
+ *	   lent_mutex		callers' own ranges of pages, by itself (backing.c)
  *	1. heaps_mutex		list of heaps (heap.c)
  *	   heap->tune_mutex	knobs of one heap; a change drains, trims, takes
  *				pages under it.  Not nested with heaps_mutex (tune.c)

@@ -253,6 +253,15 @@ static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct qua
 	return NULL;
 }
 
+/*
+ * May a magazine from outside the section come into a place?  The front may have
+ * been stopped or got smaller magazines since it was made.
+ */
+static bool is_welcome(const struct quarry_mags *mags, const struct quarry_magazine *mag)
+{
+	return !is_off(mags) && mag->capacity <= READ_ONCE(mags->max_capacity);
+}
+
 /* What came out of a CPU: put_magazine(), or returned for dispose() to be sorted first. */
 static struct quarry_magazine *leave_cpu(struct quarry_mags *mags, struct quarry_depot *depot,
 					 struct quarry_magazine *mag)
@@ -332,15 +341,19 @@ static void move_locked(struct quarry_mags *mags, struct quarry_depot *depot, in
 	unsigned int i = 0;
 
 	lockdep_assert_held(&depot->lock);
+	if (is_off(mags))
+		return;
 	while (i < mag->count) {
 		if (mags->ops->node_of(mag->objs[i]) != node) {
 			i++;
 			continue;
 		}
-		if (!depot->incoming) {
-			depot->incoming = *spare ?: pop(&depot->empty);
+		if (!depot->incoming && *spare && is_welcome(mags, *spare)) {
+			depot->incoming = *spare;
 			*spare = NULL;
 		}
+		if (!depot->incoming)
+			depot->incoming = pop(&depot->empty);
 		in = depot->incoming;
 		if (!in)
 			return;
@@ -406,7 +419,8 @@ static void dispose(struct quarry_mags *mags, struct quarry_magazine *mag)
 		}
 		depot = &mags->depots[home];
 		raw_spin_lock_irqsave(&depot->lock, flags);
-		mag = put_magazine(mags, depot, mag);
+		if (is_welcome(mags, mag))
+			mag = put_magazine(mags, depot, mag);
 		raw_spin_unlock_irqrestore(&depot->lock, flags);
 	}
 	retire_magazine(mags, mag);
@@ -616,15 +630,6 @@ static void *try_alloc(struct quarry_mags *mags)
 	preempt_enable();
 	dispose(mags, surplus);
 	return obj;
-}
-
-/*
- * May a magazine from outside the section come into a place?  The front may have
- * been stopped or got smaller magazines since it was made.
- */
-static bool is_welcome(const struct quarry_mags *mags, const struct quarry_magazine *mag)
-{
-	return !is_off(mags) && mag->capacity <= READ_ONCE(mags->max_capacity);
 }
 
 /* A refilled magazine goes to this CPU if it still has nothing, else to the depot. */

@@ -73,7 +73,7 @@ static struct page *take_pages(struct quarry_meta *meta, unsigned int order, gfp
 	 * kmemleak does not scan pages, but descriptors point to percpu areas.  Where
 	 * it may not allocate it does without.
 	 */
-	if (page && is_tracked(meta))
+	if (page && is_tracked(meta) && quarry_may_call_kernel())
 		kmemleak_alloc(page_address(page), PAGE_SIZE << order, 0,
 			       gfp & ~__GFP_ZERO);
 	return page;

@@ -22,8 +22,10 @@
  * Memory with pointers and pointer-free data never share an extent; one that is
  * wholly free (the reserve, say) changes its kind when the other needs it.
  *
- * Extents made for a single allocation that no usual extent can hold (only a
- * caller's own backing has such) are in no bucket; free ones wait in pages->spare.
+ * Extents made for a single allocation, because no usual extent can hold it or none
+ * of the size that would be due can be had (only a caller's own backing has such) are
+ * in no bucket; free ones wait in pages->spare for a request of the same size, and go
+ * back to the backing when the heap cannot grow otherwise.
  *
  * pages_grow.c gets extents, pages_release.c gives them back.
  *
@@ -226,7 +228,7 @@ static struct quarry_extent *find_spare(struct quarry_pages *pages, int node,
 
 	list_for_each_entry(ext, &pages->spare, spare) {
 		if (ext->nr_pages == want->nr_pages && ext->kind == want->kind &&
-		    ext->node == node && IS_ALIGNED(ext->pfn, 1UL << want->order))
+		    ext->node == node && IS_ALIGNED(ext->pfn, 1UL << want->align))
 			return ext;
 		if (++tries == BATCH)
 			break;
@@ -237,14 +239,14 @@ static struct quarry_extent *find_spare(struct quarry_pages *pages, int node,
 static void *alloc_on(struct quarry_pages *pages, int node, const struct quarry_pages_want *want,
 		      enum quarry_layer *layer)
 {
-	struct quarry_extent *ext;
+	struct quarry_extent *ext = NULL;
 
 	lockdep_assert_held(&pages->lock);
-	if (unlikely(want->order > QUARRY_EXTENT_MAX_ORDER))
-		ext = find_spare(pages, node, want);
-	else
+	if (likely(want->order <= QUARRY_EXTENT_MAX_ORDER))
 		ext = find_extent(kind_on(pages, node, want->kind), want->order) ?:
 		      convert_extent(pages, node, want->order, want->kind);
+	if (!ext)
+		ext = find_spare(pages, node, want);
 	if (!ext)
 		return NULL;
 	*layer = max(*layer, quarry_extent_is_free(ext) ? QUARRY_LAYER_EXTENT :
@@ -321,13 +323,16 @@ static void *alloc_mapped_elsewhere(struct quarry_pages *pages,
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
 	left = pages->holders;
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	node_clear(home, left);
+	/* The way to the next node is not short on a large machine: a hold for each. */
 	while (!addr && !nodes_empty(left)) {
 		node = quarry_nearest_node(home, &left);
+		raw_spin_lock_irqsave(&pages->lock, flags);
 		addr = alloc_on(pages, node, want, layer);
+		raw_spin_unlock_irqrestore(&pages->lock, flags);
 		node_clear(node, left);
 	}
-	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	return addr;
 }
 
@@ -418,8 +423,9 @@ void *quarry_pages_alloc(struct quarry_pages *pages, const struct quarry_pages_w
 		return NULL;
 	addr = alloc_or_grow(pages, want, &reached);
 	*layer = max(*layer, reached);
-	if (want->near)
-		return addr;
+	/* Nothing near by is no failure: who asks so goes on to ask elsewhere. */
+	if (want->near && !addr)
+		return NULL;
 	if (!gfpflags_allow_blocking(gfp) && (!addr || reached == QUARRY_LAYER_KERNEL))
 		raise_watermark(pages, want);
 	check_watermark(pages);

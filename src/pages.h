@@ -40,7 +40,8 @@ enum quarry_layer {
 /* What is asked of a page heap. */
 struct quarry_pages_want {
 	unsigned long nr_pages;
-	unsigned int order;	/* alignment, in pages; at least that of nr_pages */
+	unsigned int order;	/* of the block to cut it out of; at least that of both */
+	unsigned int align;	/* promised, in pages: who joins blocks may do with less */
 	enum quarry_kind kind;
 	gfp_t gfp;		/* %__GFP_THISNODE: from @node or not at all */
 	int node;		/* preferred; or NUMA_NO_NODE */
@@ -54,6 +55,7 @@ static inline struct quarry_pages_want quarry_pages_want(unsigned long nr_pages,
 	return (struct quarry_pages_want){
 		.nr_pages = nr_pages,
 		.order = order_base_2(nr_pages),
+		.align = is_power_of_2(nr_pages) ? ilog2(nr_pages) : 0,
 		.kind = kind,
 		.gfp = gfp,
 		.node = NUMA_NO_NODE,
@@ -97,7 +99,7 @@ struct quarry_pages {
 	/* everything below under lock */
 	nodemask_t holders;			/* nodes that extents are on */
 	struct list_head extents;		/* all */
-	struct list_head spare;			/* free ones too large for the buckets */
+	struct list_head spare;			/* free ones that were for one allocation */
 	unsigned long nr_mapped;		/* pages */
 	unsigned long nr_booked;		/* pages that are being obtained */
 	unsigned long nr_mapped_peak;
@@ -198,6 +200,12 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
  */
 unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_pages);
 
+/*
+ * One free extent that is of use for its own size only goes back, within what may go;
+ * false if there is none, or here is no place to do it.  Any context but NMI.
+ */
+bool quarry_pages_release_spare(struct quarry_pages *pages);
+
 /* Pages mapped beyond the soft limit, 0 without one. */
 static inline unsigned long quarry_pages_nr_above(const struct quarry_pages *pages)
 {
@@ -252,12 +260,6 @@ static inline bool quarry_extent_is_free(const struct quarry_extent *ext)
 static inline struct quarry_pages_kind *quarry_extent_kind(const struct quarry_extent *ext)
 {
 	return &ext->pages->nodes[ext->node].kinds[ext->kind];
-}
-
-/* Too large for the buckets: the only extent of one large allocation. */
-static inline bool quarry_extent_is_huge(const struct quarry_extent *ext)
-{
-	return ext->order > QUARRY_EXTENT_MAX_ORDER;
 }
 
 static inline unsigned long quarry_pages_nr_free(const struct quarry_pages *pages)

@@ -143,22 +143,17 @@ static void *add_extent(struct quarry_pages *pages, struct quarry_extent *ext,
 
 /* === On demand === */
 
-/* An extent for one allocation that is longer, or aligned to more, than usual ones. */
+/* An extent of a backing for one allocation, as long as that is. */
 static void *grow_single(struct quarry_pages *pages, const struct quarry_pages_want *want)
 {
-	bool exact = want->order == order_base_2(want->nr_pages) &&
-		     !is_power_of_2(want->nr_pages);
 	struct quarry_extent_source source = {
 		.nr_pages = want->nr_pages,
-		/* The alignment of an exact count is not promised. */
-		.order = exact ? 0 : want->order,
+		.order = want->align,
 		.node = quarry_pages_node(pages, want),
 		.gfp = (want->gfp & __GFP_THISNODE) | GFP_NOWAIT | __GFP_NOWARN,
 	};
 	struct quarry_extent *ext;
 
-	if (!pages->backing)
-		return NULL;
 	ext = try_extent(pages, want->kind, &source);
 	if (!ext && gfpflags_allow_blocking(want->gfp)) {
 		/* Free extents are in its way; the kernel will not be asked for others. */
@@ -187,7 +182,7 @@ void *quarry_pages_grow_near(struct quarry_pages *pages, const struct quarry_pag
 	return NULL;
 }
 
-void *quarry_pages_grow(struct quarry_pages *pages, const struct quarry_pages_want *want)
+static void *grow_usual(struct quarry_pages *pages, const struct quarry_pages_want *want)
 {
 	int node = quarry_pages_node(pages, want);
 	gfp_t strict = want->gfp & __GFP_THISNODE;
@@ -196,7 +191,7 @@ void *quarry_pages_grow(struct quarry_pages *pages, const struct quarry_pages_wa
 	unsigned int order;
 
 	if (want->order > QUARRY_EXTENT_MAX_ORDER)
-		return grow_single(pages, want);
+		return NULL;
 	/* From the size that is due down to what was asked for. */
 	for (order = growth_order(pages, want, node); order > want->order; order--) {
 		ext = try_order(pages, want->kind, order, node,
@@ -208,6 +203,21 @@ void *quarry_pages_grow(struct quarry_pages *pages, const struct quarry_pages_wa
 		gfp |= __GFP_NORETRY;
 	ext = try_order(pages, want->kind, want->order, node, gfp);
 	return ext ? add_extent(pages, ext, want) : NULL;
+}
+
+void *quarry_pages_grow(struct quarry_pages *pages, const struct quarry_pages_want *want)
+{
+	/* A block of the next power of two may be more than there is in one piece. */
+	bool single = pages->backing && (want->order > QUARRY_EXTENT_MAX_ORDER ||
+					 want->nr_pages < 1UL << want->order);
+	void *addr;
+
+	do {
+		addr = grow_usual(pages, want);
+		if (!addr && single)
+			addr = grow_single(pages, want);
+	} while (!addr && quarry_pages_release_spare(pages));
+	return addr;
 }
 
 /* === In advance === */

@@ -137,10 +137,13 @@ struct quarry_extent *quarry_pages_search(struct quarry_pages *pages, const void
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	list_for_each_entry(ext, &pages->extents, node_all)
+	list_for_each_entry(ext, &pages->extents, node_all) {
 		if (addr >= ext->base &&
-		    quarry_extent_page_of(ext, addr) < ext->nr_pages)
+		    quarry_extent_page_of(ext, addr) < ext->nr_pages) {
 			found = ext;
+			break;
+		}
+	}
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	return found;
 }

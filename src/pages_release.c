@@ -108,20 +108,37 @@ static struct quarry_extent *find_in_class(struct quarry_pages *pages, unsigned 
 	return NULL;
 }
 
-/* A wholly free extent of no more than @most pages, out of all lists; or NULL. */
-static struct quarry_extent *take_free_extent(struct quarry_pages *pages, unsigned long most)
+static struct quarry_extent *find_spare(struct quarry_pages *pages, unsigned long most)
 {
 	struct quarry_extent *ext;
+	unsigned int tries = 0;
 
-	ext = list_first_entry_or_null(&pages->spare, struct quarry_extent, spare);
-	if (!ext || !fits(ext, most))
-		ext = find_in_class(pages, 0, fits, most);
-	if (!ext)
-		return NULL;
+	lockdep_assert_held(&pages->lock);
+	list_for_each_entry(ext, &pages->spare, spare) {
+		if (fits(ext, most))
+			return ext;
+		if (++tries == TRIES)
+			break;
+	}
+	return NULL;
+}
+
+/* A wholly free extent leaves all lists. */
+static void take_out(struct quarry_pages *pages, struct quarry_extent *ext)
+{
 	quarry_pages_unlink(ext);
 	list_del_init(&ext->node_all);
 	unaccount(pages, ext, quarry_extent_nr_present(ext));
 	pages->nr_extents--;
+}
+
+/* A wholly free extent of no more than @most pages, out of all lists; or NULL. */
+static struct quarry_extent *take_free_extent(struct quarry_pages *pages, unsigned long most)
+{
+	struct quarry_extent *ext = find_spare(pages, most) ?: find_in_class(pages, 0, fits, most);
+
+	if (ext)
+		take_out(pages, ext);
 	return ext;
 }
 
@@ -222,6 +239,27 @@ static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_p
 	if (lost)
 		count_lost(pages, lost);
 	return nr_pages;
+}
+
+bool quarry_pages_release_spare(struct quarry_pages *pages)
+{
+	struct quarry_extent *ext;
+	unsigned long flags, lost;
+
+	/* A glance, as there rarely are any. */
+	if (list_empty(&pages->spare) || !quarry_may_call_kernel())
+		return false;
+	raw_spin_lock_irqsave(&pages->lock, flags);
+	ext = find_spare(pages, nr_spare(pages, quarry_pages_nr_free(pages)));
+	if (ext)
+		take_out(pages, ext);
+	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	if (!ext)
+		return false;
+	lost = quarry_pages_put_extent(ext);
+	if (lost)
+		count_lost(pages, lost);
+	return true;
 }
 
 unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_pages)

@@ -217,6 +217,7 @@ static bool keep_hot(struct quarry_hot *hot, void *addr)
 {
 	struct quarry_pages *pages = hot->runs->pages;
 
+	/* Pairs with smp_store_mb() in quarry_runs_cool(). */
 	if (READ_ONCE(hot->addr) || cmpxchg(&hot->addr, NULL, addr))
 		return false;
 	if (unlikely(!READ_ONCE(pages->hot))) {
@@ -247,9 +248,11 @@ bool quarry_runs_cool(struct quarry_runs *runs)
 	unsigned int k, i;
 	void *addr;
 
-	WRITE_ONCE(runs->pages->hot, false);
-	/* Who keeps one from here on sees that; pairs with cmpxchg() in keep_hot(). */
-	smp_mb();
+	/*
+	 * Before the slots are looked at, or a run that is kept meanwhile is not seen
+	 * here and not told of by the flag.  Pairs with cmpxchg() in keep_hot().
+	 */
+	smp_store_mb(runs->pages->hot, false);
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
 		for (i = 0; i < QUARRY_RUN_NR_HOT; i++) {
 			struct quarry_hot *hot = &runs->hot[k][i];

@@ -109,6 +109,7 @@ static void *alloc_pages_on(struct quarry_heap *heap, unsigned long nr_pages, un
 		return NULL;
 	want = quarry_pages_want(nr_pages, kind, gfp);
 	want.order = max(want.order, order);
+	want.align = max(want.align, order);
 	want.node = node;
 	return alloc_run(hp, &want, site);
 }

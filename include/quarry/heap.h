@@ -69,7 +69,8 @@ struct quarry_heap {
  *           of asking the kernel; NULL for the kernel.  In the direct map, of one
  *           node, each page with a refcount of 1 or, behind the first of a block of
  *           alloc_pages(), 0, not compound, with page->private 0.  The caller keeps the pages
- *           until the heap is destroyed, and does nothing with them meanwhile.
+ *           until the heap is destroyed, and does nothing with them meanwhile; no
+ *           other heap may be on one of them.
  * @backing_size: bytes at @backing, a multiple of %PAGE_SIZE, at least 65536
  *
  * But for @name, @node and the backing these are the knobs of a heap: parameters of
@@ -79,7 +80,7 @@ struct quarry_heap {
  * half of memory.
  *
  * With a backing metadata pages come from it, too, and an allocation may be as long as
- * the backing.  Its creation takes 8 bytes per page of the backing for the page map;
+ * there are free pages in a row.  Its creation takes 8 bytes per page of the backing for the page map;
  * what the kernel is asked for later are the structs and per-CPU areas of caches on
  * first use, and the index of each extent.
  */
@@ -604,7 +605,7 @@ quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t 
  * quarry_alloc_pages_node_site() - take whole pages; use quarry_alloc_pages_node()
  * @heap: heap to take them from
  * @nr_pages: number of pages
- * @order: the first is aligned to 2^@order pages, and to the next power of two of @nr_pages
+ * @order: the first is aligned to 2^@order pages; if @nr_pages is a power of two, to that, too
  * @gfp: allocation flags
  * @node: NUMA node or %NUMA_NO_NODE
  * @kind: with pointers or without
@@ -653,6 +654,31 @@ void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pa
  * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
  */
 void quarry_free_pages(const void *addr);
+
+static __always_inline void
+quarry_free_order_kind(struct quarry_heap *heap, const void *addr, unsigned int order,
+		       enum quarry_kind kind)
+{
+	if (likely(order < QUARRY_NR_PAGE_FRONTS && !want_init_on_free() &&
+		   quarry_front_push(&heap->pages[kind][order].front, (void *)addr)))
+		return;
+	quarry_free_pages(addr);
+}
+
+/**
+ * quarry_free_order() - give back 2^@order pages to the heap they are from
+ * @heap: the heap
+ * @addr: what quarry_alloc_pages() returned for it; not NULL
+ * @order: as it was there
+ *
+ * As quarry_free_pages(), but believes the caller and looks nothing up, as
+ * quarry_cache_free() does: a wrong heap or order is only found when the pages leave
+ * the magazines.
+ *
+ * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ */
+#define quarry_free_order(heap, addr, order) \
+	quarry_free_order_kind(heap, addr, order, QUARRY_KIND_PTR)
 
 /* Kernels that have <linux/cleanup.h> include it from <linux/slab.h>. */
 #ifdef DEFINE_FREE

@@ -4,7 +4,7 @@
  * quarry_alloc_pages() from a heap of its own against alloc_pages().
  *
  * The order is a constant in each loop, as it is in nearly all callers, so
- * that either side can make of it what it can.
+ * that either side can make of it what it can; both are told it when they free.
  *
  * Where the clock counts instructions, slices run with interrupts off: a tick
  * would be counted.  Elsewhere they do not, since GFP_KERNEL may reclaim; what
@@ -57,12 +57,12 @@ static __always_inline void *alloc_one(struct quarry_heap *heap, const unsigned 
 	}
 }
 
-static __always_inline void free_one(void *block, const unsigned int order,
-				     const enum quarry_bench_side side)
+static __always_inline void free_one(struct quarry_heap *heap, void *block,
+				     const unsigned int order, const enum quarry_bench_side side)
 {
 	switch (side) {
 	case QUARRY_BENCH_QUARRY:
-		quarry_free_pages(block);
+		quarry_free_order(heap, block, order);
 		break;
 	case QUARRY_BENCH_PEER:
 		__free_pages(block, order);
@@ -82,7 +82,7 @@ static __always_inline int run_pairs(struct quarry_heap *heap, unsigned int nr,
 		block = alloc_one(heap, order, side);
 		if (unlikely(!block))
 			return -ENOMEM;
-		free_one(block, order, side);
+		free_one(heap, block, order, side);
 	}
 	return 0;
 }
