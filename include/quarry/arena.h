@@ -87,7 +87,8 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
  *
  * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.
  * Return: the arena or ERR_PTR:
- * * %-EINVAL - a parameter is out of range; a line in the kernel log says which
+ * * %-EINVAL - a parameter is out of range or a flag refused; a line in the kernel log says
+ *   which
  * * %-ENOMEM - no memory
  */
 #define quarry_arena_create(heap, params, gfp) \

@@ -580,7 +580,7 @@ quarry_alloc_pages_site(struct quarry_heap *heap, unsigned long nr_pages, gfp_t 
  * @gfp: see quarry_alloc()
  *
  * The pages stay the heap's: their refcount is 0.  Use their addresses, not
- * their struct pages: no get_page(), no mapping to user space, no folio calls.
+ * their struct pages: no get_page(), no vm_insert_page(), no folio calls.
  * Free with quarry_free_pages() or quarry_free().
  *
  * Context: As quarry_alloc().
@@ -649,7 +649,7 @@ void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pa
 
 /**
  * quarry_free_pages() - give back pages
- * @addr: what quarry_alloc_pages() or quarry_alloc_pages_exact() returned, or NULL
+ * @addr: what quarry_alloc_pages() or another of its kind returned, or NULL
  *
  * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
  */
