@@ -80,9 +80,9 @@ struct quarry_heap {
  * half of memory.
  *
  * With a backing metadata pages come from it, too, and an allocation may be as long as
- * there are free pages in a row.  Its creation takes 8 bytes per page of the backing for the page map;
- * what the kernel is asked for later are the structs and per-CPU areas of caches on
- * first use, and the index of each extent.
+ * there are free pages in a row.  Its creation takes 8 bytes per page of the backing for
+ * the page map; what the kernel is asked for later are the structs and per-CPU areas of
+ * caches on first use, and the index of each extent.
  */
 struct quarry_heap_params {
 	const char *name;
