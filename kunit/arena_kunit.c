@@ -166,7 +166,7 @@ static void bad_alignments(struct kunit *test)
 }
 
 static const gfp_t refused_flags[] = {
-	__GFP_DMA, __GFP_DMA32, __GFP_HIGHMEM, __GFP_MOVABLE, __GFP_NOFAIL,
+	__GFP_DMA, __GFP_DMA32, __GFP_HIGHMEM, __GFP_MOVABLE, __GFP_THISNODE, __GFP_NOFAIL,
 	__GFP_ACCOUNT,
 };
 

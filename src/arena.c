@@ -159,7 +159,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	if (ret)
 		return ERR_PTR(ret);
 	kind = params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
-	if (quarry_refuse_flags(gfp))
+	if (quarry_refuse_node_flags(gfp))
 		return ERR_PTR(-EINVAL);
 	if (in_nmi())
 		return ERR_PTR(-ENOMEM);
@@ -304,7 +304,7 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 			      a->name ?: "(unnamed)", align);
 		return NULL;
 	}
-	if (size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_flags(gfp) || in_nmi())
+	if (size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp) || in_nmi())
 		return NULL;
 	if (head + size > (a->chunk_max << PAGE_SHIFT) / 4)
 		ptr = alloc_alone(a, head, size, gfp);

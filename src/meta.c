@@ -5,8 +5,8 @@
  * Go's fixalloc in spirit: pages of its own, from the kernel or from the heap's
  * backing, so that no descriptor is ever next to user data, cut into one of six
  * sizes and never merged; what is freed waits in a chain for its size.  Pages go
- * back when the heap is destroyed.  Larger objects (the page array of a 4 MiB
- * extent) take and return whole pages.
+ * back when the heap is destroyed.  Larger objects (the bitmaps of a large
+ * backing's extent) take and return whole pages.
  *
  *	meta->pages ─> page ─(private)─> page ─> ...
  *	meta->free[i] ─> object of 64 << i bytes ─> object ─> ...

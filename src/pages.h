@@ -201,10 +201,10 @@ int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pa
 unsigned long quarry_pages_release(struct quarry_pages *pages, unsigned long nr_pages);
 
 /*
- * One free extent that is of use for its own size only goes back, within what may go;
- * false if there is none, or here is no place to do it.  Any context but NMI.
+ * One free extent goes back to the backing, within what may go; false if there is none,
+ * or no backing, or here is no place to do it.  Any context but NMI.
  */
-bool quarry_pages_release_spare(struct quarry_pages *pages);
+bool quarry_pages_release_free(struct quarry_pages *pages);
 
 /* Pages mapped beyond the soft limit, 0 without one. */
 static inline unsigned long quarry_pages_nr_above(const struct quarry_pages *pages)

@@ -155,11 +155,6 @@ static void *grow_single(struct quarry_pages *pages, const struct quarry_pages_w
 	struct quarry_extent *ext;
 
 	ext = try_extent(pages, want->kind, &source);
-	if (!ext && gfpflags_allow_blocking(want->gfp)) {
-		/* Free extents are in its way; the kernel will not be asked for others. */
-		quarry_pages_release(pages, quarry_pages_nr_idle(pages));
-		ext = try_extent(pages, want->kind, &source);
-	}
 	if (!ext)
 		return NULL;
 	ext->single = true;
@@ -216,7 +211,7 @@ void *quarry_pages_grow(struct quarry_pages *pages, const struct quarry_pages_wa
 		addr = grow_usual(pages, want);
 		if (!addr && single)
 			addr = grow_single(pages, want);
-	} while (!addr && quarry_pages_release_spare(pages));
+	} while (!addr && quarry_pages_release_free(pages));
 	return addr;
 }
 

@@ -241,18 +241,16 @@ static unsigned long release_step(struct quarry_pages *pages, unsigned long nr_p
 	return nr_pages;
 }
 
-bool quarry_pages_release_spare(struct quarry_pages *pages)
+bool quarry_pages_release_free(struct quarry_pages *pages)
 {
 	struct quarry_extent *ext;
 	unsigned long flags, lost;
 
-	/* A glance, as there rarely are any. */
-	if (list_empty(&pages->spare) || !quarry_may_call_kernel())
+	/* The kernel has others; where a heap has only its backing, this one is in the way. */
+	if (!pages->backing || !quarry_may_call_kernel())
 		return false;
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	ext = find_spare(pages, nr_spare(pages, quarry_pages_nr_free(pages)));
-	if (ext)
-		take_out(pages, ext);
+	ext = take_free_extent(pages, nr_spare(pages, quarry_pages_nr_free(pages)));
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	if (!ext)
 		return false;

@@ -60,13 +60,23 @@ void quarry_report_suppress(bool on)
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_report_suppress);
 
-bool quarry_refuse_flags(gfp_t gfp)
+static bool refuse_of(gfp_t gfp, gfp_t refused)
 {
-	/* A node is served out of line, the others not at all. */
-	gfp &= QUARRY_GFP_SLOW & ~__GFP_THISNODE;
+	gfp &= refused;
 	if (gfp)
 		quarry_report("gfp flags %pGg are not supported\n", &gfp);
 	return gfp;
+}
+
+bool quarry_refuse_flags(gfp_t gfp)
+{
+	/* A node is served out of line, the others not at all. */
+	return refuse_of(gfp, QUARRY_GFP_SLOW & ~__GFP_THISNODE);
+}
+
+bool quarry_refuse_node_flags(gfp_t gfp)
+{
+	return refuse_of(gfp, QUARRY_GFP_SLOW);
 }
 
 bool quarry_refuse_node(int node)

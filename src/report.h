@@ -23,6 +23,8 @@ void quarry_report_suppress(bool on);
  * report if @gfp holds one (QUARRY_GFP_SLOW).
  */
 bool quarry_refuse_flags(gfp_t gfp);
+/* The same for who cannot honour %__GFP_THISNODE either. */
+bool quarry_refuse_node_flags(gfp_t gfp);
 /* True and a report if @node is neither NUMA_NO_NODE nor online. */
 bool quarry_refuse_node(int node);
 

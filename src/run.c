@@ -300,8 +300,12 @@ void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want 
 	struct quarry_run_front *rf = front_for(runs, want->nr_pages, want->kind);
 	void *addr;
 
-	if (!rf)
-		return alloc_direct(runs, want);
+	if (!rf) {
+		addr = want->node == NUMA_NO_NODE && !(want->gfp & __GFP_THISNODE) &&
+		       want->nr_pages == 1UL << want->order ?
+		       quarry_run_take_hot(runs, want->nr_pages, want->kind) : NULL;
+		return addr ?: alloc_direct(runs, want);
+	}
 	if (want->node != NUMA_NO_NODE || want->gfp & __GFP_THISNODE || want->order > rf->order)
 		return alloc_past(rf, want);
 	addr = quarry_front_pop(&rf->front->front);

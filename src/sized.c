@@ -128,7 +128,7 @@ void *quarry_alloc_pages_slow(struct quarry_heap *heap, unsigned long nr_pages, 
 {
 	void *addr = NULL;
 
-	if (!(gfp & QUARRY_GFP_SLOW))
+	if (!(gfp & QUARRY_GFP_SLOW) && !in_nmi())
 		addr = quarry_run_take_hot(&to_priv(heap)->runs, nr_pages, kind);
 	if (!addr)
 		return alloc_pages_on(heap, nr_pages, 0, gfp, NUMA_NO_NODE, kind, site);
