@@ -674,7 +674,8 @@ int quarry_heap_verify(struct quarry_heap *heap)
 		v.ret = quarry_pages_verify(&hp->pages);
 	if (v.ret)
 		return v.ret;
-	/* Arena chunks are among the runs; no decay tick takes the hot ones meanwhile. */
+	/* Arena chunks are among the runs; no worker has one in hand that was hot. */
+	quarry_refill_flush(&hp->refill);
 	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
 	nr_used = hp->pages.nr_used;

@@ -40,6 +40,11 @@ void quarry_refill_init(struct quarry_refill *refill, struct quarry_pages *pages
 	INIT_WORK(&refill->work, refill_work);
 }
 
+void quarry_refill_flush(struct quarry_refill *refill)
+{
+	flush_work(&refill->work);
+}
+
 void quarry_refill_stop(struct quarry_refill *refill)
 {
 	set_bit(0, &refill->stopped);

@@ -17,6 +17,8 @@ struct quarry_refill {
 };
 
 void quarry_refill_init(struct quarry_refill *refill, struct quarry_pages *pages);
+/* Wait for what has been asked for until now.  Process context. */
+void quarry_refill_flush(struct quarry_refill *refill);
 /* From here on nothing runs. */
 void quarry_refill_stop(struct quarry_refill *refill);
 
