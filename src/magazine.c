@@ -762,6 +762,85 @@ below:
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_free);
 
+/* === Many at once, past the two magazines (bulk.c) === */
+
+bool quarry_mags_is_ready(struct quarry_mags *mags, gfp_t gfp)
+{
+	return !is_off(mags) && (!quarry_mags_is_cold(mags) || warm_up(mags, gfp));
+}
+
+/* Preemption off.  @mag becomes loaded if no section was interrupted; returns what is left over. */
+static struct quarry_magazine *try_install(struct quarry_mags *mags, struct quarry_magazine *mag)
+{
+	struct quarry_cpu *c = this_cpu_ptr(mags->front->cpu);
+
+	if (c->busy)
+		return mag;
+	WRITE_ONCE(c->busy, 1);
+	barrier();
+	mag = install(c, mag);
+	barrier();
+	WRITE_ONCE(c->busy, 0);
+	return mag;
+}
+
+unsigned int quarry_mags_depot_take(struct quarry_mags *mags, void **objs, unsigned int nr)
+{
+	struct quarry_magazine *mag = NULL;
+	struct quarry_depot *depot;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	preempt_disable();
+	if (is_off(mags))
+		goto out;
+	depot = local_depot(mags);
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = pop(&depot->full);
+	if (mag) {
+		n = min(mag->count, nr);
+		mag->count -= n;
+		memcpy(objs, &mag->objs[mag->count], n * sizeof(*objs));
+		depot->nr_alloc += n;
+		count_exchange(mags, depot);
+		if (mag->count)
+			mag = try_install(mags, mag);
+		mag = leave_cpu(mags, depot, mag);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+out:
+	preempt_enable();
+	dispose(mags, mag);
+	return n;
+}
+
+unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsigned int nr)
+{
+	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
+	struct quarry_depot *depot;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	if (!mag)
+		return 0;
+	preempt_disable();
+	if (!is_welcome(mags, mag))
+		goto out;
+	n = min(mag->capacity, nr);
+	memcpy(mag->objs, objs, n * sizeof(*objs));
+	mag->count = n;
+	depot = local_depot(mags);
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = leave_cpu(mags, depot, try_install(mags, mag));
+	depot->nr_free += n;
+	count_exchange(mags, depot);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+out:
+	preempt_enable();
+	dispose(mags, mag);
+	return n;
+}
+
 /* === Draining === */
 
 static void chain(struct quarry_magazine **list, struct quarry_magazine *mag)
