@@ -35,7 +35,7 @@
  * Capacity starts at 14 objects and doubles (to a cap in bytes of objects, the
  * heap's knob magazine_bytes) each time 8 x CPUs magazines went through a depot
  * or were refilled: a front that is used little keeps little (Bonwick and Adams
- * 2001, 3.2, 4.4).
+ * 2001, 3.2, 4.4).  It also grows to what bulk calls free at a time.
  *
  * A front may be off, for good or while it is given other sizes: the paths below
  * test that in the same section in which they move magazines, so one grace period
@@ -814,6 +814,18 @@ out:
 	return n;
 }
 
+/* Preemption off, the front is not.  @nr at a time: make magazines that hold them. */
+static void make_room(struct quarry_mags *mags, unsigned int nr)
+{
+	unsigned int capacity = mags->capacity;
+
+	if (likely(capacity >= min(nr, mags->max_capacity)))
+		return;
+	while (capacity < min(nr, mags->max_capacity))
+		capacity = min(2 * capacity + 2, mags->max_capacity);
+	WRITE_ONCE(mags->capacity, capacity);
+}
+
 unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
@@ -834,6 +846,7 @@ unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsig
 	mag = leave_cpu(mags, depot, try_install(mags, mag));
 	depot->nr_free += n;
 	count_exchange(mags, depot);
+	make_room(mags, nr);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 out:
 	preempt_enable();
