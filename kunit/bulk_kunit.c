@@ -252,6 +252,29 @@ static void reports_null(struct kunit *test)
 	QUARRY_EXPECT_VERIFIED(test, heap);
 }
 
+/* The same where the loaded magazine has room for all. */
+static void reports_null_among_few(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, OBJ_SIZE, 0, 0, NULL);
+	void *objs[12], *kept;
+	unsigned int nr, at;
+
+	for (nr = 1; nr <= ARRAY_SIZE(objs); nr++) {
+		for (at = 0; at < nr; at++) {
+			KUNIT_ASSERT_EQ(test, quarry_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs),
+					nr);
+			kept = objs[at];
+			objs[at] = NULL;
+			QUARRY_EXPECT_REPORTS(test, 1, quarry_cache_free_bulk(cache, nr, objs));
+			EXPECT_LIVE(test, cache, 1);
+			quarry_cache_free(cache, kept);
+		}
+	}
+	KUNIT_EXPECT_GT_MSG(test, mags_stats(cache).magazine, 100UL, "the short way was not taken");
+	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
 /* As with single frees: seen when the object comes to its slab. */
 static void double_free_is_seen(struct kunit *test)
 {
@@ -831,6 +854,7 @@ static struct kunit_case bulk_cases[] = {
 	KUNIT_CASE(refuses_what_it_cannot_honour),
 	KUNIT_CASE(takes_from_one_node),
 	KUNIT_CASE(reports_null),
+	KUNIT_CASE(reports_null_among_few),
 	KUNIT_CASE(double_free_is_seen),
 	KUNIT_CASE(all_or_none),
 	KUNIT_CASE(nested_calls_use_the_depot),
