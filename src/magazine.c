@@ -35,7 +35,7 @@
  * Capacity starts at 14 objects and doubles (to a cap in bytes of objects, the
  * heap's knob magazine_bytes) each time 8 x CPUs magazines went through a depot
  * or were refilled: a front that is used little keeps little (Bonwick and Adams
- * 2001, 3.2, 4.4).
+ * 2001, 3.2, 4.4).  It also grows to what bulk calls free at a time.
  *
  * A front may be off, for good or while it is given other sizes: the paths below
  * test that in the same section in which they move magazines, so one grace period
@@ -766,6 +766,98 @@ below:
 	mags->ops->drain(mags, &obj, 1);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_free);
+
+/* === Many at once, past the two magazines (bulk.c) === */
+
+bool quarry_mags_is_ready(struct quarry_mags *mags, gfp_t gfp)
+{
+	return !is_off(mags) && (!quarry_mags_is_cold(mags) || warm_up(mags, gfp));
+}
+
+/* Preemption off.  @mag becomes loaded if no section was interrupted; returns what is left over. */
+static struct quarry_magazine *try_install(struct quarry_mags *mags, struct quarry_magazine *mag)
+{
+	struct quarry_cpu *c = this_cpu_ptr(mags->front->cpu);
+
+	if (c->busy)
+		return mag;
+	WRITE_ONCE(c->busy, 1);
+	barrier();
+	mag = install(c, mag);
+	barrier();
+	WRITE_ONCE(c->busy, 0);
+	return mag;
+}
+
+unsigned int quarry_mags_depot_take(struct quarry_mags *mags, void **objs, unsigned int nr)
+{
+	struct quarry_magazine *mag = NULL;
+	struct quarry_depot *depot;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	preempt_disable();
+	if (is_off(mags))
+		goto out;
+	depot = local_depot(mags);
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = pop(&depot->full);
+	if (mag) {
+		n = min(mag->count, nr);
+		mag->count -= n;
+		memcpy(objs, &mag->objs[mag->count], n * sizeof(*objs));
+		depot->nr_alloc += n;
+		count_exchange(mags, depot);
+		if (mag->count)
+			mag = try_install(mags, mag);
+		mag = leave_cpu(mags, depot, mag);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+out:
+	preempt_enable();
+	dispose(mags, mag);
+	return n;
+}
+
+/* Preemption off, the front is not.  @nr at a time: make magazines that hold them. */
+static void make_room(struct quarry_mags *mags, unsigned int nr)
+{
+	unsigned int capacity = mags->capacity;
+
+	if (likely(capacity >= min(nr, mags->max_capacity)))
+		return;
+	while (capacity < min(nr, mags->max_capacity))
+		capacity = min(2 * capacity + 2, mags->max_capacity);
+	WRITE_ONCE(mags->capacity, capacity);
+}
+
+unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsigned int nr)
+{
+	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
+	struct quarry_depot *depot;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	if (!mag)
+		return 0;
+	preempt_disable();
+	if (!is_welcome(mags, mag))
+		goto out;
+	n = min(mag->capacity, nr);
+	memcpy(mag->objs, objs, n * sizeof(*objs));
+	mag->count = n;
+	depot = local_depot(mags);
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	mag = leave_cpu(mags, depot, try_install(mags, mag));
+	depot->nr_free += n;
+	count_exchange(mags, depot);
+	make_room(mags, nr);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+out:
+	preempt_enable();
+	dispose(mags, mag);
+	return n;
+}
 
 /* === Draining === */
 

@@ -106,6 +106,16 @@ void quarry_mags_free(struct quarry_mags *mags, void *obj);
 void *quarry_mags_alloc_node(struct quarry_mags *mags, gfp_t gfp, int node);
 
 /*
+ * For bulk.c, which has done what the two magazines of this CPU can do.  Is there a depot
+ * to go to?  Up to @nr objects from a magazine of it, or in a magazine to it; how many, 0
+ * if it has none, or none may be had.  A magazine that is not used up becomes the loaded
+ * one.  Context as for _alloc() and _free().
+ */
+bool quarry_mags_is_ready(struct quarry_mags *mags, gfp_t gfp);
+unsigned int quarry_mags_depot_take(struct quarry_mags *mags, void **objs, unsigned int nr);
+unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsigned int nr);
+
+/*
  * Draining from anywhere while other CPUs go on: detach all magazines, wait for
  * a grace period (one for any number of fronts), then flush what was detached.
  * The caller serialises drains of one front (heap->mutex).

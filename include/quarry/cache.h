@@ -231,4 +231,137 @@ static __always_inline void quarry_cache_free(struct quarry_cache *cache, void *
 	quarry_cache_free_slow(cache, obj);
 }
 
+/* === Many at once === */
+
+/**
+ * quarry_cache_alloc_bulk_site() - allocate many objects; use quarry_cache_alloc_bulk()
+ * @cache: the cache
+ * @gfp: allocation flags
+ * @nr: how many
+ * @objs: array of @nr pointers
+ * @site: call site
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: @nr or 0.
+ */
+unsigned int quarry_cache_alloc_bulk_site(struct quarry_cache *cache, gfp_t gfp, unsigned int nr,
+					  void **objs, const struct quarry_site *site);
+
+/**
+ * quarry_cache_alloc_bulk() - allocate many objects, all or none
+ * @cache: the cache
+ * @gfp: see quarry_cache_alloc()
+ * @nr: how many; may be 0, and more than any magazine or slab holds
+ * @objs: array of @nr pointers, filled; undefined if none are returned
+ *
+ * Copies from this CPU's magazines in one section, then from whole magazines of the
+ * depot, and fills the rest from the slabs, so that an object costs a fraction of a
+ * quarry_cache_alloc().  They are in no order.  What was taken when the memory ran
+ * out goes back, and counts as allocated and freed.
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: @nr, or 0 if there is no memory for all of them, the heap's limit is reached
+ * or a flag is refused.
+ */
+#define quarry_cache_alloc_bulk(cache, gfp, nr, objs) \
+	quarry_cache_alloc_bulk_site(cache, gfp, nr, objs, QUARRY_SITE())
+
+/**
+ * quarry_cache_free_bulk() - free many objects
+ * @cache: the cache all of them came from
+ * @nr: how many; may be 0
+ * @objs: array of @nr pointers, which is only read.  None may be NULL: such a one is
+ *        reported and skipped.
+ *
+ * They need not have been allocated together.
+ *
+ * Context: As quarry_cache_free().
+ */
+void quarry_cache_free_bulk(struct quarry_cache *cache, unsigned int nr, void **objs);
+
+/* === Objects set aside for a section that must not fail === */
+
+struct quarry_prefill;
+
+/* Most objects that may be set aside in one. */
+#define QUARRY_PREFILL_MAX	(64U << 10)
+
+/**
+ * quarry_prefill_site() - set objects aside; use quarry_cache_prefill()
+ * @cache: the cache
+ * @gfp: allocation flags
+ * @nr: how many
+ * @site: call site
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: see quarry_cache_prefill().
+ */
+struct quarry_prefill *quarry_prefill_site(struct quarry_cache *cache, gfp_t gfp, unsigned int nr,
+					   const struct quarry_site *site);
+
+/**
+ * quarry_cache_prefill() - set objects aside for a section that must not fail
+ * @cache: the cache
+ * @gfp: see quarry_cache_alloc(); with %__GFP_ZERO all objects are zeroed now
+ * @nr: how many, 0 to %QUARRY_PREFILL_MAX
+ *
+ * For a caller who knows how many objects a section may need at most and can still
+ * fail before it: set them aside, take the locks, quarry_prefill_alloc() each as
+ * it is needed, release the locks, quarry_prefill_return() the rest.  What
+ * kmem_cache_prefill_sheaf() does, and what a mempool_t is used for.
+ *
+ * The objects count as allocated from here on.  The list of them is memory of the
+ * cache's heap.  The prefill must be returned before the cache is destroyed.
+ *
+ * Context: As quarry_cache_alloc(); hardirq has to find memory for the list, too, among
+ * what the heap already has of that size.
+ * Return: the prefill or ERR_PTR:
+ * * %-EINVAL - @nr is out of range or a flag is refused; a line in the log says which
+ * * %-ENOMEM - no memory for all of them; none is taken
+ */
+#define quarry_cache_prefill(cache, gfp, nr) \
+	quarry_prefill_site(cache, gfp, nr, QUARRY_SITE())
+
+/**
+ * quarry_prefill_alloc() - take one of the objects set aside
+ * @prefill: where from
+ *
+ * Never fails as long as there is one left.  It is freed with quarry_cache_free()
+ * or quarry_cache_free_bulk() as any other.
+ *
+ * Context: Any, NMI included; the caller serialises calls on one prefill.
+ * Return: an object; NULL, after a report, if all have been taken.
+ */
+void *quarry_prefill_alloc(struct quarry_prefill *prefill);
+
+/**
+ * quarry_prefill_left() - how many objects are still set aside
+ * @prefill: where
+ *
+ * Context: Any; the caller serialises calls on one prefill.
+ * Return: the number of calls of quarry_prefill_alloc() that will not fail.
+ */
+unsigned int quarry_prefill_left(const struct quarry_prefill *prefill);
+
+/**
+ * quarry_prefill_refill() - set aside as many as are missing
+ * @prefill: where
+ * @gfp: see quarry_cache_prefill(); counts for the objects that are added only
+ * @nr: how many there shall be, 0 to %QUARRY_PREFILL_MAX; if there are more, they stay
+ *
+ * Context: As quarry_cache_alloc(); the caller serialises calls on one prefill.
+ * Return: 0; if not, what was there still is, and none was added:
+ * * %-EINVAL - @nr is out of range or a flag is refused; a line in the log says which
+ * * %-ENOMEM - no memory for all of them
+ */
+int quarry_prefill_refill(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr);
+
+/**
+ * quarry_prefill_return() - end a prefill and free the objects that were not taken
+ * @prefill: which, or NULL or an ERR_PTR
+ *
+ * Context: As quarry_cache_free(); the caller serialises calls on one prefill.
+ */
+void quarry_prefill_return(struct quarry_prefill *prefill);
+
 #endif /* _QUARRY_CACHE_H */

@@ -71,6 +71,17 @@ bool quarry_bench_chosen(void);
 int quarry_bench_cases(bool icount, struct bench_text *text);
 
 /* The cases themselves.  Each returns 0 or a negative errno. */
+int quarry_bench_cache_pair_64(struct quarry_bench_result *res);
+int quarry_bench_cache_pair_256(struct quarry_bench_result *res);
+int quarry_bench_cache_batch128_64(struct quarry_bench_result *res);
+int quarry_bench_cache_batch128_256(struct quarry_bench_result *res);
+int quarry_bench_cache_batch4096_256(struct quarry_bench_result *res);
+int quarry_bench_cache_bulk16_256(struct quarry_bench_result *res);
+int quarry_bench_cache_bulk64_256(struct quarry_bench_result *res);
+int quarry_bench_cache_shuffled1000_256(struct quarry_bench_result *res);
+int quarry_bench_sized_const_64(struct quarry_bench_result *res);
+int quarry_bench_sized_var(struct quarry_bench_result *res);
+int quarry_bench_tiny_1(struct quarry_bench_result *res);
 int quarry_bench_pages_o0(struct quarry_bench_result *res);
 int quarry_bench_pages_o3(struct quarry_bench_result *res);
 int quarry_bench_pages_o9(struct quarry_bench_result *res);

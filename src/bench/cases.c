@@ -14,6 +14,8 @@
 #include <linux/bitops.h>
 #include <linux/cpu.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
@@ -36,12 +38,24 @@ static const char * const platform_names[] = {
 
 static_assert(ARRAY_SIZE(platform_names) == NR_PLATFORMS);
 
-/* Aims in hundredths, 0 for none. */
+/* Aims in hundredths, 0 for none.  One for the bytes held rules on all machines. */
 static const struct bench_case {
 	const char *name;
 	int (*run)(struct quarry_bench_result *res);
 	unsigned int aims[NR_PLATFORMS];
+	unsigned int bytes_aim;
 } cases[] = {
+	{ "cache-pair-64", quarry_bench_cache_pair_64, { [ICOUNT] = 28, [UML] = 25 } },
+	{ "cache-pair-256", quarry_bench_cache_pair_256, { [ICOUNT] = 28, [UML] = 25 } },
+	{ "cache-batch128-64", quarry_bench_cache_batch128_64, { [ICOUNT] = 25, [UML] = 25 } },
+	{ "cache-batch128-256", quarry_bench_cache_batch128_256, { [ICOUNT] = 25, [UML] = 25 } },
+	{ "cache-batch4096-256", quarry_bench_cache_batch4096_256, { [UML] = 50 } },
+	{ "cache-bulk16-256", quarry_bench_cache_bulk16_256, { [ICOUNT] = 20, [UML] = 25 } },
+	{ "cache-bulk64-256", quarry_bench_cache_bulk64_256, { [ICOUNT] = 20, [UML] = 25 } },
+	{ "cache-shuffled1000-256", quarry_bench_cache_shuffled1000_256, { [UML] = 40 } },
+	{ "sized-const-64", quarry_bench_sized_const_64, { [ICOUNT] = 45, [UML] = 40 } },
+	{ "sized-var", quarry_bench_sized_var, { [UML] = 40 } },
+	{ "tiny-1", quarry_bench_tiny_1, .bytes_aim = 25 },
 	{ "pages-o0", quarry_bench_pages_o0, { [ICOUNT] = 10, [UML] = 15 } },
 	{ "pages-o3", quarry_bench_pages_o3, { [ICOUNT] = 10, [UML] = 15 } },
 	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
@@ -148,7 +162,7 @@ static const char *put_count(struct cell *cell, u64 value)
 
 static void put_head(struct bench_text *text)
 {
-	bench_put(text, "%-10s %-5s %-12s %10s %12s %12s %9s %7s %14s  %s\n", "case", "per",
+	bench_put(text, "%-22s %-5s %-15s %10s %12s %12s %9s %7s %14s  %s\n", "case", "per",
 		  "side", "ns", "instructions", "bytes, peak", "calls", "ratio", "p10 to p90",
 		  "aim");
 }
@@ -159,7 +173,7 @@ static void put_side(struct bench_text *text, const char *name, const char *side
 {
 	struct cell ns, instructions, bytes, calls;
 
-	bench_put(text, "%-10s %-5s %-12s %10s %12s %12s %9s", name, res->per, side_name,
+	bench_put(text, "%-22s %-5s %-15s %10s %12s %12s %9s", name, res->per, side_name,
 		  put_hundredths(&ns, res->ns.per_op[side], res->ns.known),
 		  put_hundredths(&instructions, res->instructions.per_op[side],
 				 res->instructions.known),
@@ -183,6 +197,16 @@ static void put_aims(struct bench_text *text, const struct bench_case *bc, u64 r
 	bench_put(text, *separator ? "\n" : "-\n");
 }
 
+static void put_bytes_ratio(struct bench_text *text, const struct bench_case *bc,
+			    const struct quarry_bench_result *res)
+{
+	u64 ratio = div64_u64(1000 * res->peak_bytes[QUARRY_BENCH_QUARRY],
+			      max(res->peak_bytes[QUARRY_BENCH_PEER], 1ULL));
+
+	bench_put(text, " %3llu.%03llu  %14s  bytes 0.%02u %s\n", ratio / 1000, ratio % 1000, "-",
+		  bc->bytes_aim, ratio <= bc->bytes_aim * 10 ? "met" : "missed");
+}
+
 /* Of times, or of instructions where the clock counts those. */
 static void put_ratio(struct bench_text *text, const struct bench_case *bc,
 		      const struct quarry_bench_result *res, enum platform platform)
@@ -191,6 +215,10 @@ static void put_ratio(struct bench_text *text, const struct bench_case *bc,
 
 	if (!res->peer) {
 		bench_put(text, " %7s %14s  no peer in this kernel\n", "-", "-");
+		return;
+	}
+	if (bc->bytes_aim) {
+		put_bytes_ratio(text, bc, res);
 		return;
 	}
 	bench_put(text, " %3llu.%03llu  %llu.%03llu to %llu.%03llu  ", fig->ratio / 1000,
@@ -203,7 +231,7 @@ static void put_rows(struct bench_text *text, const struct bench_case *bc,
 		     const struct quarry_bench_result *res, enum platform platform)
 {
 	if (res->left_out) {
-		bench_put(text, "%-10s left out: %s\n", bc->name, res->left_out);
+		bench_put(text, "%-22s left out: %s\n", bc->name, res->left_out);
 		return;
 	}
 	put_side(text, bc->name, "quarry", res, QUARRY_BENCH_QUARRY);
@@ -222,6 +250,7 @@ static void put_legend(struct bench_text *text)
 	bench_put(text, "calls: allocations that reached the kernel; for the peer that is each\n");
 	bench_put(text, "ratio: quarry / peer in %s, median of the slices, which alternate\n",
 		  quarry_bench_meter.has_ns ? "ns" : "instructions");
+	bench_put(text, "where an aim is for bytes: of the peaks\n");
 }
 
 /* === Running === */

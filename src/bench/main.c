@@ -31,13 +31,14 @@
 #define MAX_FILE_SIZE	(256L << 20)
 
 #define TABLE_SIZE	4096
+#define CASES_SIZE	(32 << 10)
 
 static char *trace = "";
 module_param(trace, charp, 0444);
 MODULE_PARM_DESC(trace, "Path of an uncompressed trace to replay; nothing is done without");
 
 /* Of the names of all cases. */
-#define NAMES_SIZE	256
+#define NAMES_SIZE	384
 
 static int set_case(const char *val, const struct kernel_param *kp)
 {
@@ -231,10 +232,10 @@ static int publish(void)
 
 static int run_cases(void)
 {
-	struct bench_text text = { .size = TABLE_SIZE };
+	struct bench_text text = { .size = CASES_SIZE };
 	int ret;
 
-	text.buf = kmalloc(TABLE_SIZE, GFP_KERNEL);
+	text.buf = kmalloc(CASES_SIZE, GFP_KERNEL);
 	if (!text.buf)
 		return -ENOMEM;
 	ret = quarry_bench_cases(icount, &text);
