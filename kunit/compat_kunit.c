@@ -23,11 +23,12 @@ struct quarry_heap *quarry_compat_test_heap;
 	KUNIT_EXPECT_PTR_EQ(test, quarry_heap_of(ptr), quarry_compat_test_heap)
 
 /* Somewhere, but not in a heap. */
-#define EXPECT_KERNELS(test, ptr)						\
-do {										\
-	KUNIT_EXPECT_FALSE(test, ZERO_OR_NULL_PTR(ptr));			\
-	KUNIT_EXPECT_NULL(test, quarry_heap_of(ptr));				\
-} while (0)
+static bool is_the_kernels(const void *ptr)
+{
+	return !ZERO_OR_NULL_PTR(ptr) && !quarry_heap_of(ptr);
+}
+
+#define EXPECT_KERNELS(test, ptr)	KUNIT_EXPECT_TRUE(test, is_the_kernels(ptr))
 
 static int compat_init(struct kunit *test)
 {
@@ -121,7 +122,7 @@ static void alignment_of_kmalloc(struct kunit *test)
 			objs[k] = kmalloc(sizes[i], GFP_KERNEL);
 			EXPECT_OURS(test, objs[k]);
 			KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED((unsigned long)objs[k], align),
-					      "%zu bytes at %px", sizes[i], objs[k]);
+					      "%zu bytes, object %u", sizes[i], k);
 		}
 		for (k = 0; k < ARRAY_SIZE(objs); k++)
 			kfree(objs[k]);
@@ -193,41 +194,41 @@ static void copies(struct kunit *test)
 
 static void krealloc_of_ours(struct kunit *test)
 {
-	char *old = kzalloc(SIZE, GFP_KERNEL), *ptr;
+	char *first = kzalloc(SIZE, GFP_KERNEL), *second, *third;
 
-	KUNIT_ASSERT_NOT_NULL(test, old);
-	memset(old, 1, SIZE);
-	ptr = krealloc(old, SIZE / 2, GFP_KERNEL);
-	KUNIT_EXPECT_PTR_EQ_MSG(test, ptr, old, "to get smaller it does not move");
-	ptr = krealloc(old, SZ_16K, GFP_KERNEL | __GFP_ZERO);
-	KUNIT_ASSERT_NOT_NULL(test, ptr);
-	EXPECT_OURS(test, ptr);
-	KUNIT_EXPECT_TRUE(test, !memchr_inv(ptr, 1, SIZE / 2));
-	KUNIT_EXPECT_TRUE(test, quarry_test_is_zero(ptr + SIZE, SZ_16K - SIZE));
-	ptr = krealloc(ptr, SZ_64K, GFP_KERNEL | __GFP_NOFAIL);
-	EXPECT_KERNELS(test, ptr);
-	KUNIT_EXPECT_TRUE(test, !memchr_inv(ptr, 1, SIZE / 2));
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	memset(first, 1, SIZE);
+	second = krealloc(first, SIZE / 2, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, second, first, "to get smaller it does not move");
+	second = krealloc(first, SZ_16K, GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	EXPECT_OURS(test, second);
+	KUNIT_EXPECT_TRUE(test, !memchr_inv(second, 1, SIZE / 2));
+	KUNIT_EXPECT_TRUE(test, quarry_test_is_zero(second + SIZE, SZ_16K - SIZE));
+	third = krealloc(second, SZ_64K, GFP_KERNEL | __GFP_NOFAIL);
+	EXPECT_KERNELS(test, third);
+	KUNIT_EXPECT_TRUE(test, !memchr_inv(third, 1, SIZE / 2));
 	QUARRY_EXPECT_ALLOCATED(test, quarry_compat_test_heap, 0);
-	kfree(ptr);
+	kfree(third);
 
-	ptr = kmalloc(SIZE, GFP_KERNEL);
-	KUNIT_EXPECT_PTR_EQ(test, krealloc(ptr, 0, GFP_KERNEL), ZERO_SIZE_PTR);
+	first = kmalloc(SIZE, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ(test, krealloc(first, 0, GFP_KERNEL), ZERO_SIZE_PTR);
 	QUARRY_EXPECT_ALLOCATED(test, quarry_compat_test_heap, 0);
 }
 
 static void krealloc_of_the_kernels(struct kunit *test)
 {
-	char *ptr = quarry_kernel_kmalloc(SIZE, GFP_KERNEL, NUMA_NO_NODE);
+	char *first = quarry_kernel_kmalloc(SIZE, GFP_KERNEL, NUMA_NO_NODE), *second, *third;
 
-	KUNIT_ASSERT_NOT_NULL(test, ptr);
-	memset(ptr, 2, SIZE);
-	ptr = krealloc(ptr, SZ_4K, GFP_KERNEL);
-	EXPECT_KERNELS(test, ptr);
-	KUNIT_EXPECT_TRUE(test, !memchr_inv(ptr, 2, SIZE));
-	ptr = krealloc_array(ptr, 2, SZ_4K, GFP_KERNEL);
-	EXPECT_KERNELS(test, ptr);
-	KUNIT_EXPECT_GE(test, ksize(ptr), (size_t)SZ_8K);
-	KUNIT_EXPECT_PTR_EQ(test, krealloc(ptr, 0, GFP_KERNEL), ZERO_SIZE_PTR);
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	memset(first, 2, SIZE);
+	second = krealloc(first, SZ_4K, GFP_KERNEL);
+	EXPECT_KERNELS(test, second);
+	KUNIT_EXPECT_TRUE(test, !memchr_inv(second, 2, SIZE));
+	third = krealloc_array(second, 2, SZ_4K, GFP_KERNEL);
+	EXPECT_KERNELS(test, third);
+	KUNIT_EXPECT_GE(test, ksize(third), (size_t)SZ_8K);
+	KUNIT_EXPECT_PTR_EQ(test, krealloc(third, 0, GFP_KERNEL), ZERO_SIZE_PTR);
 }
 
 static void kvrealloc_across_owners(struct kunit *test)
