@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 KERNEL ?= 6.12
 PREFIX ?= /usr/local
 
-.PHONY: all modules run test shell check install clean help setup kdir
+.PHONY: all modules run test compat shell check install clean help setup kdir
 
 all: modules
 
@@ -40,6 +40,9 @@ test:
 		$(if $(filter-out 0,$(DEBUG)),--debug) $(if $(filter-out 0,$(KCSAN)),--kcsan) \
 		$(if $(FILTER),--filter '$(FILTER)')
 
+compat:
+	@scripts/compat
+
 check:
 	@scripts/check
 
@@ -55,6 +58,7 @@ help:
 	@echo '  make test DEBUG=1   modules on a kernel with KASAN, lockdep, kmemleak, UBSAN'
 	@echo '  make test KCSAN=1   modules on a kernel with the data race detector'
 	@echo '                      FILTER=glob picks suites or cases: quarry_buddy.*merge*'
+	@echo '  make compat         tests of the kernel itself, built on the mapped names, on stock 6.12'
 	@echo '  make shell [KERNEL=6.12|6.1]'
 	@echo '                      a prompt in the stock kernel with the modules loaded'
 	@echo '  make check          style, warnings, sparse, kernel-doc, layering'

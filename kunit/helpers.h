@@ -50,6 +50,7 @@ extern struct kunit_suite quarry_events_suite;
 extern struct kunit_suite quarry_failure_suite;
 extern struct kunit_suite quarry_knobs_suite;
 extern struct kunit_suite quarry_trace_suite;
+extern struct kunit_suite quarry_compat_suite;
 
 /*
  * .init and .exit of every suite that uses heaps: the exit fails the case if

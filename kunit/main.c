@@ -28,7 +28,8 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_events_suite,
 		  &quarry_failure_suite,
 		  &quarry_knobs_suite,
-		  &quarry_trace_suite);
+		  &quarry_trace_suite,
+		  &quarry_compat_suite);
 
 MODULE_DESCRIPTION("KUnit suites of Quarry");
 MODULE_LICENSE("GPL");

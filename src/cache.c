@@ -149,6 +149,9 @@ static void free_descriptor(struct rcu_head *rcu)
 static void destroy_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 {
 	quarry_slab_unclaim(slab);
+	/* Constructed objects were not wiped when they were freed. */
+	if (want_init_on_free() && !sc->cache.zero_size)
+		memset(slab->base, 0, PAGE_SIZE << slab->order);
 	quarry_pages_free(slab->extent, slab->base, 1UL << slab->order);
 	call_rcu(&slab->rcu, free_descriptor);
 }

@@ -547,6 +547,8 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 {
 	unsigned long pages, lost;
 
+	/* What was freed for after a grace period is back. */
+	rcu_barrier();
 	quarry_debugfs_remove(hp);
 	remove_heap(hp);
 	quarry_pressure_stop(&hp->pressure);

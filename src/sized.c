@@ -281,6 +281,34 @@ void quarry_free_pages(const void *addr)
 }
 EXPORT_SYMBOL_GPL(quarry_free_pages);
 
+bool quarry_free_ours(const void *ptr)
+{
+	unsigned long owner;
+
+	preempt_disable();
+	owner = quarry_owner(ptr);
+	if (likely(!want_init_on_free()) &&
+	    (free_to_slab(owner, ptr) || free_to_front(owner, ptr))) {
+		preempt_enable();
+		return true;
+	}
+	preempt_enable();
+	/* A free page of ours has no owner either. */
+	if (!owner && !ZERO_OR_NULL_PTR(ptr) && !quarry_heap_of(ptr))
+		return false;
+	free_slow(ptr, _RET_IP_);
+	return true;
+}
+EXPORT_SYMBOL_GPL(quarry_free_ours);
+
+void quarry_free_sensitive(const void *ptr)
+{
+	memzero_explicit((void *)ptr, quarry_usable_size(ptr));
+	/* What is not ours is reported there. */
+	quarry_free(ptr);
+}
+EXPORT_SYMBOL_GPL(quarry_free_sensitive);
+
 /* === Looking up === */
 
 size_t quarry_usable_size(const void *ptr)

@@ -363,5 +363,26 @@ int quarry_prefill_refill(struct quarry_prefill *prefill, gfp_t gfp, unsigned in
  * Context: As quarry_cache_free(); the caller serialises calls on one prefill.
  */
 void quarry_prefill_return(struct quarry_prefill *prefill);
+/**
+ * quarry_mempool_alloc() - the mempool_alloc_t of a pool of a cache's objects
+ * @gfp: allocation flags
+ * @pool_data: the cache
+ *
+ * For mempool_create(min_nr, quarry_mempool_alloc, quarry_mempool_free, cache).  The
+ * cache must outlive the pool.
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: an object or NULL.
+ */
+void *quarry_mempool_alloc(gfp_t gfp, void *pool_data);
+
+/**
+ * quarry_mempool_free() - the mempool_free_t of a pool of a cache's objects
+ * @element: the object
+ * @pool_data: the cache
+ *
+ * Context: As quarry_cache_free().
+ */
+void quarry_mempool_free(void *element, void *pool_data);
 
 #endif /* _QUARRY_CACHE_H */

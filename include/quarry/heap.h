@@ -423,6 +423,28 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 void quarry_free(const void *ptr);
 
 /**
+ * quarry_free_ours() - free memory if it is Quarry's
+ * @ptr: any pointer; NULL and %ZERO_SIZE_PTR are ignored
+ *
+ * For who holds memory of Quarry and of the kernel and does not know which is which.
+ *
+ * Context: As quarry_free().
+ * Return: true if there was nothing to free or @ptr lies in a heap, and then all is done
+ * that quarry_free() does; false if it is someone else's, and nothing was done.
+ */
+bool quarry_free_ours(const void *ptr);
+
+/**
+ * quarry_free_sensitive() - wipe memory, then free it
+ * @ptr: as for quarry_free()
+ *
+ * All usable bytes are overwritten with zeroes, which the compiler cannot leave out.
+ *
+ * Context: As quarry_free().
+ */
+void quarry_free_sensitive(const void *ptr);
+
+/**
  * quarry_usable_size() - bytes that may be used at a pointer
  * @ptr: memory from quarry_alloc(), a cache or quarry_alloc_pages(), or NULL
  *
