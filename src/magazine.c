@@ -25,9 +25,7 @@
  * An interrupt that finds its CPU's byte taken works on the depot directly,
  * one object at a time, and on the layer below if that has none.
  *
- * On a machine of many nodes a magazine that leaves a CPU is sorted before it goes to
- * the depot: what is of other nodes goes, by way of their depots' incoming magazine, to
- * those.
+ * The depots, and how a magazine is sorted by node on its way there, are in depot.c.
  *
  * A front that nobody used yet shares a per-CPU area whose magazines are the
  * static empty one, so that everything misses; the first miss gives it its own.
@@ -58,9 +56,9 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 
+#include "depot.h"
 #include "fault.h"
 #include "internal.h"
-#include "magazine.h"
 
 /* A magazine is a power of two of bytes: 16 bytes of head and 8 per object. */
 #define MIN_CAPACITY		6U
@@ -68,16 +66,8 @@
 /* A depot's full magazines hold objects worth so many magazines of the cap. */
 #define DEPOT_SHARE		8
 
-/* Misses both ways; never written, as its count can go neither down nor up. */
-static struct quarry_magazine empty_magazine;
-
 /* The area of fronts that are not in use yet. */
 struct quarry_cpu __percpu *quarry_cold_cpu;
-
-static size_t magazine_size(unsigned int capacity)
-{
-	return struct_size_t(struct quarry_magazine, objs, capacity);
-}
 
 static void init_cpu_area(struct quarry_cpu __percpu *area)
 {
@@ -86,8 +76,8 @@ static void init_cpu_area(struct quarry_cpu __percpu *area)
 	for_each_possible_cpu(cpu) {
 		struct quarry_cpu *c = per_cpu_ptr(area, cpu);
 
-		c->loaded = &empty_magazine;
-		c->previous = &empty_magazine;
+		c->loaded = &quarry_empty_magazine;
+		c->previous = &quarry_empty_magazine;
 	}
 }
 
@@ -143,24 +133,17 @@ EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_init);
 
 void quarry_mags_stop(struct quarry_mags *mags)
 {
-	/* Pairs with is_off(). */
+	/* Pairs with quarry_mags_is_off(). */
 	WRITE_ONCE(mags->off, true);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_stop);
 
 void quarry_mags_start(struct quarry_mags *mags)
 {
-	/* Orders what quarry_mags_resize() wrote before it; pairs with is_off(). */
+	/* Orders what quarry_mags_resize() wrote before it; pairs with quarry_mags_is_off(). */
 	smp_store_release(&mags->off, false);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_start);
-
-/* Preemption off, or the answer is only a hint. */
-static bool is_off(const struct quarry_mags *mags)
-{
-	/* Pairs with smp_store_release() in quarry_mags_start(). */
-	return smp_load_acquire(&mags->off);
-}
 
 /* Give the front its own per-CPU area and depots.  Any number of CPUs may try at once. */
 static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
@@ -199,233 +182,6 @@ static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 	return true;
 }
 
-static struct quarry_depot *local_depot(struct quarry_mags *mags)
-{
-	return &mags->depots[numa_mem_id()];
-}
-
-/* A heap of one node, and a machine of one, has nothing to sort. */
-static bool sorts(const struct quarry_mags *mags)
-{
-	return nr_node_ids > 1 && mags->ops->node_of && mags->meta->node == NUMA_NO_NODE;
-}
-
-/* === Depot === */
-
-static void push(struct quarry_mag_list *list, struct quarry_magazine *mag)
-{
-	mag->next = list->first;
-	list->first = mag;
-	list->nr++;
-}
-
-static struct quarry_magazine *pop(struct quarry_mag_list *list)
-{
-	struct quarry_magazine *mag = list->first;
-
-	if (mag) {
-		list->first = mag->next;
-		list->nr--;
-	}
-	return mag;
-}
-
-/*
- * A magazine that is in nobody's place goes to the depot.  Returns one that has
- * to go: a full one too many, or an empty one of a capacity that is no longer
- * made; NULL if it stays.
- */
-static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct quarry_depot *depot,
-					    struct quarry_magazine *mag)
-{
-	lockdep_assert_held(&depot->lock);
-	if (mag == &empty_magazine)
-		return NULL;
-	if (!mag->count) {
-		if (mag->capacity != mags->capacity || depot->empty.nr >= mags->max_full)
-			return mag;
-		push(&depot->empty, mag);
-		return NULL;
-	}
-	if (depot->full.nr >= mags->max_full)
-		return mag;
-	push(&depot->full, mag);
-	return NULL;
-}
-
-/*
- * May a magazine from outside the section come into a place?  The front may have
- * been stopped or got smaller magazines since it was made.
- */
-static bool is_welcome(const struct quarry_mags *mags, const struct quarry_magazine *mag)
-{
-	return !is_off(mags) && mag->capacity <= READ_ONCE(mags->max_capacity);
-}
-
-/* What came out of a CPU: put_magazine(), or returned for dispose() to be sorted first. */
-static struct quarry_magazine *leave_cpu(struct quarry_mags *mags, struct quarry_depot *depot,
-					 struct quarry_magazine *mag)
-{
-	return mag->count && sorts(mags) ? mag : put_magazine(mags, depot, mag);
-}
-
-static void count_exchange(struct quarry_mags *mags, struct quarry_depot *depot)
-{
-	lockdep_assert_held(&depot->lock);
-	if (mags->capacity < mags->max_capacity &&
-	    ++depot->nr_exchanges >= 8UL * num_online_cpus()) {
-		depot->nr_exchanges = 0;
-		WRITE_ONCE(mags->capacity, min(2 * mags->capacity + 2, mags->max_capacity));
-	}
-}
-
-static void free_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
-{
-	quarry_meta_free(mags->meta, mag, magazine_size(mag->capacity));
-}
-
-/* What put_magazine() would not have: its objects go below, it goes for good. */
-static void retire_magazine(struct quarry_mags *mags, struct quarry_magazine *mag)
-{
-	if (!mag)
-		return;
-	if (mag->count)
-		mags->ops->drain(mags, mag->objs, mag->count);
-	free_magazine(mags, mag);
-}
-
-/* An empty magazine of the current capacity, in our hands; NULL if there is no memory. */
-static struct quarry_magazine *get_empty(struct quarry_mags *mags, gfp_t gfp)
-{
-	unsigned int capacity = READ_ONCE(mags->capacity);
-	struct quarry_depot *depot = local_depot(mags);
-	struct quarry_magazine *mag;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = pop(&depot->empty);
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	if (mag && mag->capacity == capacity)
-		return mag;
-	if (mag)
-		free_magazine(mags, mag);
-	if (quarry_fault(QUARRY_FAULT_MAGAZINE, magazine_size(capacity)))
-		return NULL;
-	mag = quarry_meta_alloc(mags->meta, magazine_size(capacity), gfp | __GFP_NOWARN);
-	if (mag)
-		mag->capacity = capacity;
-	return mag;
-}
-
-/* === Sorting by node === */
-
-static void retire_list(struct quarry_mags *mags, struct quarry_magazine *list)
-{
-	struct quarry_magazine *next;
-
-	for (; list; list = next) {
-		next = list->next;
-		retire_magazine(mags, list);
-	}
-}
-
-/*
- * Moves the objects of @node out of @mag into that node's depot, as far as there are
- * magazines: @spare is one, *@surplus a list of those that are too many there.
- */
-static void move_locked(struct quarry_mags *mags, struct quarry_depot *depot, int node,
-			struct quarry_magazine *mag, struct quarry_magazine **spare,
-			struct quarry_magazine **surplus)
-{
-	struct quarry_magazine *in;
-	unsigned int i = 0;
-
-	lockdep_assert_held(&depot->lock);
-	if (is_off(mags))
-		return;
-	while (i < mag->count) {
-		if (mags->ops->node_of(mag->objs[i]) != node) {
-			i++;
-			continue;
-		}
-		if (!depot->incoming && *spare && is_welcome(mags, *spare)) {
-			depot->incoming = *spare;
-			*spare = NULL;
-		}
-		if (!depot->incoming)
-			depot->incoming = pop(&depot->empty);
-		in = depot->incoming;
-		if (!in)
-			return;
-		in->objs[in->count++] = mag->objs[i];
-		mag->objs[i] = mag->objs[--mag->count];
-		if (in->count < in->capacity)
-			continue;
-		depot->incoming = NULL;
-		in = put_magazine(mags, depot, in);
-		if (in) {
-			in->next = *surplus;
-			*surplus = in;
-		}
-	}
-}
-
-/* All objects of @node leave @mag: to its depot or, if that has no room, below. */
-static void send_home(struct quarry_mags *mags, struct quarry_magazine *mag, int node)
-{
-	struct quarry_depot *depot = &mags->depots[node];
-	struct quarry_magazine *spare = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
-	struct quarry_magazine *surplus = NULL;
-	unsigned long flags;
-	unsigned int i = 0;
-
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	move_locked(mags, depot, node, mag, &spare, &surplus);
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	retire_list(mags, surplus);
-	if (spare)
-		free_magazine(mags, spare);
-	while (i < mag->count) {
-		void *obj = mag->objs[i];
-
-		if (mags->ops->node_of(obj) != node) {
-			i++;
-			continue;
-		}
-		mag->objs[i] = mag->objs[--mag->count];
-		mags->ops->drain(mags, &obj, 1);
-	}
-}
-
-/*
- * A magazine in our hands that leave_cpu() did not put away.  What is of other
- * nodes goes to them, so that a depot serves its own node's memory.
- */
-static void dispose(struct quarry_mags *mags, struct quarry_magazine *mag)
-{
-	struct quarry_depot *depot;
-	unsigned long flags;
-	unsigned int i = 0;
-	int node, home;
-
-	if (mag && mag->count && sorts(mags)) {
-		home = numa_mem_id();
-		while (i < mag->count) {
-			node = mags->ops->node_of(mag->objs[i]);
-			if (node == home)
-				i++;
-			else
-				send_home(mags, mag, node);
-		}
-		depot = &mags->depots[home];
-		raw_spin_lock_irqsave(&depot->lock, flags);
-		if (is_welcome(mags, mag))
-			mag = put_magazine(mags, depot, mag);
-		raw_spin_unlock_irqrestore(&depot->lock, flags);
-	}
-	retire_magazine(mags, mag);
-}
-
 /* === The two magazines of this CPU; preemption off and busy taken === */
 
 /* @mag becomes loaded, loaded becomes previous; returns what previous was. */
@@ -438,7 +194,7 @@ static struct quarry_magazine *install(struct quarry_cpu *c, struct quarry_magaz
 
 static void swap_previous(struct quarry_cpu *c)
 {
-	struct quarry_magazine *mag = xchg(&c->previous, &empty_magazine);
+	struct quarry_magazine *mag = xchg(&c->previous, &quarry_empty_magazine);
 
 	mag = xchg(&c->loaded, mag);
 	/* Others only put in what is there already. */
@@ -476,23 +232,23 @@ static bool push_loaded(struct quarry_cpu *c, void *obj)
 	return true;
 }
 
-/* @surplus returns a magazine for dispose(), here and in the functions below. */
+/* @surplus is for quarry_magazine_dispose(), here and in the functions below. */
 static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 			      struct quarry_magazine **surplus)
 {
-	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_depot *depot = quarry_local_depot(mags);
 	struct quarry_magazine *mag;
 	unsigned long flags;
 	void *obj = NULL;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = pop(&depot->full);
+	mag = quarry_mag_pop(&depot->full);
 	if (mag) {
 		/* In our hands: take the object before anyone can take the magazine. */
 		obj = mag->objs[--mag->count];
-		*surplus = leave_cpu(mags, depot, install(c, mag));
+		*surplus = quarry_depot_leave_cpu(mags, depot, install(c, mag));
 		depot->nr_alloc++;
-		count_exchange(mags, depot);
+		quarry_depot_count_exchange(mags, depot);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return obj;
@@ -522,21 +278,21 @@ static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c,
 static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
 			  struct quarry_magazine **surplus)
 {
-	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_depot *depot = quarry_local_depot(mags);
 	struct quarry_magazine *mag;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	mag = depot->empty.first;
 	if (mag && mag->capacity == mags->capacity)
-		pop(&depot->empty);
+		quarry_mag_pop(&depot->empty);
 	else
 		mag = NULL;
 	if (mag) {
 		mag->objs[mag->count++] = obj;
-		*surplus = leave_cpu(mags, depot, install(c, mag));
+		*surplus = quarry_depot_leave_cpu(mags, depot, install(c, mag));
 		depot->nr_free++;
-		count_exchange(mags, depot);
+		quarry_depot_count_exchange(mags, depot);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return mag;
@@ -563,19 +319,19 @@ static bool free_busy(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
 
 static void *alloc_nested(struct quarry_mags *mags)
 {
-	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_depot *depot = quarry_local_depot(mags);
 	struct quarry_magazine *mag;
 	unsigned long flags;
 	void *obj = NULL;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = pop(&depot->full);
+	mag = quarry_mag_pop(&depot->full);
 	if (mag) {
 		obj = mag->objs[--mag->count];
 		if (mag->count)
-			push(&depot->full, mag);
+			quarry_mag_push(&depot->full, mag);
 		else
-			push(&depot->empty, mag);
+			quarry_mag_push(&depot->empty, mag);
 		depot->nr_alloc++;
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -584,8 +340,9 @@ static void *alloc_nested(struct quarry_mags *mags)
 
 static bool free_nested(struct quarry_mags *mags, void *obj)
 {
-	struct quarry_depot *depot = sorts(mags) ? &mags->depots[mags->ops->node_of(obj)] :
-						   local_depot(mags);
+	struct quarry_depot *depot = quarry_mags_sorts(mags) ?
+				     &mags->depots[mags->ops->node_of(obj)] :
+				     quarry_local_depot(mags);
 	struct quarry_magazine *mag;
 	unsigned long flags;
 	bool done = false;
@@ -596,9 +353,9 @@ static bool free_nested(struct quarry_mags *mags, void *obj)
 		mag->objs[mag->count++] = obj;
 		done = true;
 	} else if (depot->empty.first && depot->full.nr < mags->max_full) {
-		mag = pop(&depot->empty);
+		mag = quarry_mag_pop(&depot->empty);
 		mag->objs[mag->count++] = obj;
-		push(&depot->full, mag);
+		quarry_mag_push(&depot->full, mag);
 		done = true;
 	}
 	depot->nr_free += done;
@@ -616,7 +373,7 @@ static void *try_alloc(struct quarry_mags *mags)
 
 	preempt_disable();
 	c = this_cpu_ptr(mags->front->cpu);
-	if (is_off(mags)) {
+	if (quarry_mags_is_off(mags)) {
 		obj = NULL;
 	} else if (c->busy) {
 		obj = alloc_nested(mags);
@@ -628,7 +385,7 @@ static void *try_alloc(struct quarry_mags *mags)
 		WRITE_ONCE(c->busy, 0);
 	}
 	preempt_enable();
-	dispose(mags, surplus);
+	quarry_magazine_dispose(mags, surplus);
 	return obj;
 }
 
@@ -640,7 +397,7 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 	unsigned long flags;
 
 	preempt_disable();
-	if (!is_welcome(mags, mag))
+	if (!quarry_mags_welcomes(mags, mag))
 		goto out;
 	c = this_cpu_ptr(mags->front->cpu);
 	if (!c->busy) {
@@ -651,14 +408,14 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 		barrier();
 		WRITE_ONCE(c->busy, 0);
 	}
-	depot = local_depot(mags);
+	depot = quarry_local_depot(mags);
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = leave_cpu(mags, depot, mag);
-	count_exchange(mags, depot);
+	mag = quarry_depot_leave_cpu(mags, depot, mag);
+	quarry_depot_count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 out:
 	preempt_enable();
-	dispose(mags, mag);
+	quarry_magazine_dispose(mags, mag);
 }
 
 void *quarry_mags_alloc_node(struct quarry_mags *mags, gfp_t gfp, int node)
@@ -675,7 +432,7 @@ void *quarry_mags_alloc_node(struct quarry_mags *mags, gfp_t gfp, int node)
 static void *alloc_refill(struct quarry_mags *mags, gfp_t gfp)
 {
 	enum quarry_layer layer = QUARRY_LAYER_SLAB;
-	struct quarry_magazine *mag = get_empty(mags, gfp);
+	struct quarry_magazine *mag = quarry_magazine_get(mags, gfp);
 	unsigned int nr;
 	void *obj;
 
@@ -697,7 +454,8 @@ void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp)
 {
 	void *obj;
 
-	if (unlikely(is_off(mags)) || (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, gfp)))
+	if (unlikely(quarry_mags_is_off(mags)) ||
+	    (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, gfp)))
 		return quarry_mags_alloc_node(mags, gfp, NUMA_NO_NODE);
 	obj = try_alloc(mags);
 	return obj ?: alloc_refill(mags, gfp);
@@ -713,7 +471,7 @@ static bool try_free(struct quarry_mags *mags, void *obj, struct quarry_magazine
 
 	preempt_disable();
 	c = this_cpu_ptr(mags->front->cpu);
-	if (is_off(mags)) {
+	if (quarry_mags_is_off(mags)) {
 		done = false;
 	} else if (c->busy) {
 		done = free_nested(mags, obj);
@@ -731,20 +489,20 @@ static bool try_free(struct quarry_mags *mags, void *obj, struct quarry_magazine
 /* A new empty magazine for the depot, so that the next try finds one. */
 static bool stock_empty(struct quarry_mags *mags)
 {
-	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
-	struct quarry_depot *depot = local_depot(mags);
+	struct quarry_magazine *mag = quarry_magazine_get(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
+	struct quarry_depot *depot = quarry_local_depot(mags);
 	unsigned long flags;
 	bool welcome;
 
 	if (!mag)
 		return false;
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	welcome = is_welcome(mags, mag);
+	welcome = quarry_mags_welcomes(mags, mag);
 	if (welcome)
-		push(&depot->empty, mag);
+		quarry_mag_push(&depot->empty, mag);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	if (!welcome)
-		free_magazine(mags, mag);
+		quarry_magazine_free(mags, mag);
 	return welcome;
 }
 
@@ -752,13 +510,13 @@ void quarry_mags_free(struct quarry_mags *mags, void *obj)
 {
 	struct quarry_magazine *surplus = NULL;
 
-	if (unlikely(is_off(mags)) ||
+	if (unlikely(quarry_mags_is_off(mags)) ||
 	    (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, GFP_NOWAIT)))
 		goto below;
 	if (!try_free(mags, obj, &surplus) &&
 	    (!stock_empty(mags) || !try_free(mags, obj, &surplus)))
 		goto below;
-	dispose(mags, surplus);
+	quarry_magazine_dispose(mags, surplus);
 	return;
 
 below:
@@ -771,7 +529,7 @@ EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_free);
 
 bool quarry_mags_is_ready(struct quarry_mags *mags, gfp_t gfp)
 {
-	return !is_off(mags) && (!quarry_mags_is_cold(mags) || warm_up(mags, gfp));
+	return !quarry_mags_is_off(mags) && (!quarry_mags_is_cold(mags) || warm_up(mags, gfp));
 }
 
 /* Preemption off.  @mag becomes loaded if no section was interrupted; returns what is left over. */
@@ -797,25 +555,25 @@ unsigned int quarry_mags_depot_take(struct quarry_mags *mags, void **objs, unsig
 	unsigned int n = 0;
 
 	preempt_disable();
-	if (is_off(mags))
+	if (quarry_mags_is_off(mags))
 		goto out;
-	depot = local_depot(mags);
+	depot = quarry_local_depot(mags);
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = pop(&depot->full);
+	mag = quarry_mag_pop(&depot->full);
 	if (mag) {
 		n = min(mag->count, nr);
 		mag->count -= n;
 		memcpy(objs, &mag->objs[mag->count], n * sizeof(*objs));
 		depot->nr_alloc += n;
-		count_exchange(mags, depot);
+		quarry_depot_count_exchange(mags, depot);
 		if (mag->count)
 			mag = try_install(mags, mag);
-		mag = leave_cpu(mags, depot, mag);
+		mag = quarry_depot_leave_cpu(mags, depot, mag);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 out:
 	preempt_enable();
-	dispose(mags, mag);
+	quarry_magazine_dispose(mags, mag);
 	return n;
 }
 
@@ -833,7 +591,7 @@ static void make_room(struct quarry_mags *mags, unsigned int nr)
 
 unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
-	struct quarry_magazine *mag = get_empty(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
+	struct quarry_magazine *mag = quarry_magazine_get(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
 	struct quarry_depot *depot;
 	unsigned long flags;
 	unsigned int n = 0;
@@ -841,65 +599,34 @@ unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsig
 	if (!mag)
 		return 0;
 	preempt_disable();
-	if (!is_welcome(mags, mag))
+	if (!quarry_mags_welcomes(mags, mag))
 		goto out;
 	n = min(mag->capacity, nr);
 	memcpy(mag->objs, objs, n * sizeof(*objs));
 	mag->count = n;
-	depot = local_depot(mags);
+	depot = quarry_local_depot(mags);
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = leave_cpu(mags, depot, try_install(mags, mag));
+	mag = quarry_depot_leave_cpu(mags, depot, try_install(mags, mag));
 	depot->nr_free += n;
-	count_exchange(mags, depot);
+	quarry_depot_count_exchange(mags, depot);
 	make_room(mags, nr);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 out:
 	preempt_enable();
-	dispose(mags, mag);
+	quarry_magazine_dispose(mags, mag);
 	return n;
 }
 
 /* === Draining === */
 
-static void chain(struct quarry_magazine **list, struct quarry_magazine *mag)
-{
-	if (mag == &empty_magazine)
-		return;
-	mag->next = *list;
-	*list = mag;
-}
-
 static void detach_cpu(struct quarry_cpu *c, struct quarry_magazine **list)
 {
 	/* Pairs with READ_ONCE() in the inline paths and xchg() in install(). */
-	struct quarry_magazine *loaded = xchg(&c->loaded, &empty_magazine);
-	struct quarry_magazine *previous = xchg(&c->previous, &empty_magazine);
+	struct quarry_magazine *loaded = xchg(&c->loaded, &quarry_empty_magazine);
+	struct quarry_magazine *previous = xchg(&c->previous, &quarry_empty_magazine);
 
-	chain(list, loaded);
-	chain(list, previous);
-}
-
-static void detach_depot(struct quarry_depot *depot, struct quarry_magazine **list)
-{
-	struct quarry_mag_list full, empty, none = {};
-	struct quarry_magazine *mag;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	full = depot->full;
-	empty = depot->empty;
-	depot->full = none;
-	depot->empty = none;
-	mag = depot->incoming;
-	depot->incoming = NULL;
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	if (mag)
-		chain(list, mag);
-
-	while ((mag = pop(&full)))
-		chain(list, mag);
-	while ((mag = pop(&empty)))
-		chain(list, mag);
+	quarry_magazine_chain(list, loaded);
+	quarry_magazine_chain(list, previous);
 }
 
 /*
@@ -918,7 +645,7 @@ void quarry_mags_detach(struct quarry_mags *mags)
 	for_each_possible_cpu(cpu)
 		detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), list);
 	for (node = 0; node < nr_node_ids; node++)
-		detach_depot(&mags->depots[node], list);
+		quarry_depot_detach(&mags->depots[node], list);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_detach);
 
@@ -931,7 +658,7 @@ static void flush_list(struct quarry_mags *mags, struct quarry_magazine *list)
 		next = list->next;
 		if (list->count)
 			mags->ops->drain(mags, list->objs, list->count);
-		free_magazine(mags, list);
+		quarry_magazine_free(mags, list);
 	}
 }
 
