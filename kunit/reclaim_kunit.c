@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 
 #include "../src/knobs.h"
+#include "../src/heap.h"
 #include "../src/reclaim.h"
 #include "helpers.h"
 
@@ -251,6 +252,54 @@ static void decay_in_time(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mapped_after(heap, 20000), 0ULL);
 }
 
+/*
+ * With a clock that the case sets: half of what was idle goes with each half-life,
+ * nothing as long as no time passes, and what is in use between two ticks stays.
+ */
+static void decay_by_a_fake_clock(struct kunit *test)
+{
+	/* Real ticks come every seven and a half minutes. */
+	struct quarry_heap *heap = heap_with_decay(test, QUARRY_DECAY_MAX);
+	struct quarry_reclaim *r = &to_priv(heap)->reclaim;
+	unsigned long half = msecs_to_jiffies(QUARRY_DECAY_MAX), now = jiffies;
+	void *most = quarry_alloc_pages_exact(heap, 500, GFP_KERNEL), *rest, *run;
+	unsigned long nr_free;
+	unsigned int i;
+
+	/* In use, so that the extent goes page by page and not as one. */
+	rest = quarry_alloc_pages_exact(heap, 5, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, most);
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	KUNIT_ASSERT_EQ(test, quarry_test_stats(heap).mapped, (u64)SZ_2M);
+	quarry_free_pages(most);
+	/* Idle from here on. */
+	quarry_reclaim_tick(r, now);
+	quarry_reclaim_tick(r, now);
+	KUNIT_EXPECT_EQ_MSG(test, quarry_test_stats(heap).mapped, (u64)SZ_2M, "no time has passed");
+	for (i = 1; i <= 6; i++) {
+		now += half;
+		quarry_reclaim_tick(r, now);
+		nr_free = (quarry_test_stats(heap).mapped >> PAGE_SHIFT) - 5;
+		KUNIT_EXPECT_LE_MSG(test, nr_free, (507UL >> i) + 1, "after %u half-lives", i);
+		KUNIT_EXPECT_GE_MSG(test, nr_free + 1, 507UL >> i, "after %u half-lives", i);
+	}
+	/* What was taken at any moment since the last tick was not idle. */
+	quarry_heap_trim(heap);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 5ULL * PAGE_SIZE);
+	run = quarry_alloc_pages_exact(heap, 500, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	quarry_reclaim_tick(r, now);
+	quarry_free_pages(run);
+	now += half;
+	quarry_reclaim_tick(r, now);
+	KUNIT_EXPECT_GE_MSG(test, quarry_test_stats(heap).mapped, 500ULL * PAGE_SIZE,
+			    "in use at the last tick");
+	now += 30 * half;
+	quarry_reclaim_tick(r, now);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 5ULL * PAGE_SIZE);
+	quarry_free_pages(rest);
+}
+
 static void decay_never(struct kunit *test)
 {
 	struct quarry_heap *heap = heap_with_decay(test, -1);
@@ -416,6 +465,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(decay_composes),
 	KUNIT_CASE(decay_at_once),
 	KUNIT_CASE(decay_in_time),
+	KUNIT_CASE(decay_by_a_fake_clock),
 	KUNIT_CASE(decay_never),
 	KUNIT_CASE(decay_out_of_range),
 	{}

@@ -122,16 +122,21 @@ static void decay(struct quarry_reclaim *r, unsigned long now)
 	r->nr_decayed += due;
 }
 
-static void decay_work(struct work_struct *work)
+void quarry_reclaim_tick(struct quarry_reclaim *r, unsigned long now)
 {
-	struct quarry_reclaim *r = container_of(to_delayed_work(work), struct quarry_reclaim, work);
-	unsigned long now = jiffies;
-
-	clear_bit(0, &r->armed);
 	mutex_lock(&r->mutex);
 	decay(r, now);
 	r->last_tick = now;
 	mutex_unlock(&r->mutex);
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_reclaim_tick);
+
+static void decay_work(struct work_struct *work)
+{
+	struct quarry_reclaim *r = container_of(to_delayed_work(work), struct quarry_reclaim, work);
+
+	clear_bit(0, &r->armed);
+	quarry_reclaim_tick(r, jiffies);
 	quarry_reclaim_notify(r);
 }
 

@@ -65,6 +65,9 @@ extern struct mutex *const quarry_reclaims_mutex;
 unsigned long quarry_shrink_count(struct shrinker *shrinker, struct shrink_control *sc);
 unsigned long quarry_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc);
 
+/* One step of decay at the time @now in jiffies: the worker's, or a suite's own clock. */
+void quarry_reclaim_tick(struct quarry_reclaim *r, unsigned long now);
+
 /*
  * How much of @nr pages, in 1/1024 pages, goes in @elapsed ms with a half-life of
  * @half_life ms (> 0).
