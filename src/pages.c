@@ -5,9 +5,9 @@
  * Extents with a free block hang in buckets by the order of their largest free
  * block and by fullness in quarters, for each node and kind of memory; in a
  * bucket, a red-black tree, by address.  An allocation takes the fullest extent
- * that fits, so that others drain, and of its equals the lowest: four bit masks,
- * one find-first-set and the leftmost node of a tree.  Extents with a free block of
- * 2 MiB come after all others, so that these are broken up last.
+ * that fits, so that others drain, and of its equals the lowest: at most eight looks
+ * at bit masks, one find-first-set and the leftmost node of a tree.  Extents with a
+ * free block of 2 MiB come after all others, so that these are broken up last.
  *
  *	nodes[n].kinds[pointers | data]
  *	  filled[3] = 0b00000101    buckets[3][0] ─> ext < ext	more than 3/4 in use

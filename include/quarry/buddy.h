@@ -199,8 +199,24 @@ int quarry_buddy_init_state(struct quarry_buddy *buddy, unsigned long nr_units,
  */
 int quarry_buddy_track_clean(struct quarry_buddy *buddy, unsigned int clean_order, void *mem);
 
-/* The two ways of quarry_buddy_alloc(). */
+/**
+ * quarry_buddy_alloc_lowest() - quarry_buddy_alloc() that is not top down
+ * @buddy: range to take it from
+ * @order: order of the block
+ *
+ * Context: Any context.  The caller serialises calls on one @buddy.
+ * Return: as quarry_buddy_alloc().
+ */
 long quarry_buddy_alloc_lowest(struct quarry_buddy *buddy, unsigned int order);
+
+/**
+ * quarry_buddy_alloc_highest() - quarry_buddy_alloc() that is top down
+ * @buddy: range to take it from
+ * @order: order of the block
+ *
+ * Context: Any context.  The caller serialises calls on one @buddy.
+ * Return: as quarry_buddy_alloc().
+ */
 long quarry_buddy_alloc_highest(struct quarry_buddy *buddy, unsigned int order);
 
 /**
