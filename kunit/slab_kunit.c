@@ -501,6 +501,43 @@ static void holes_are_filled_first(struct kunit *test)
 	migrate_enable();
 }
 
+#define NR_ZEROED	100
+
+static void dirty_all(struct kunit *test, void **objs, unsigned int nr, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		KUNIT_ASSERT_NOT_NULL(test, objs[i]);
+		KUNIT_EXPECT_TRUE_MSG(test, quarry_test_is_zero(objs[i], size), "object %u", i);
+		memset(objs[i], 0xa5, size);
+	}
+}
+
+static void zeroed_whatever_they_held(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, 200, 0, QUARRY_ZEROED, NULL);
+	void **objs = quarry_test_array(test, NR_ZEROED, sizeof(*objs));
+	unsigned int i, round;
+
+	for (round = 0; round < 3; round++) {
+		KUNIT_ASSERT_EQ(test, alloc_all(cache, objs, NR_ZEROED), (unsigned int)NR_ZEROED);
+		dirty_all(test, objs, NR_ZEROED, 200);
+		free_all(cache, objs, NR_ZEROED);
+		KUNIT_ASSERT_EQ(test, quarry_cache_alloc_bulk(cache, GFP_KERNEL, NR_ZEROED, objs),
+				(unsigned int)NR_ZEROED);
+		dirty_all(test, objs, NR_ZEROED, 200);
+		for (i = 0; i < NR_ZEROED; i++)
+			quarry_free(objs[i]);
+		objs[0] = quarry_cache_alloc_node(cache, GFP_KERNEL, numa_mem_id());
+		dirty_all(test, objs, 1, 200);
+		quarry_cache_free_bulk(cache, 1, objs);
+	}
+	QUARRY_QUIETLY(cache = quarry_cache_create(heap, "both", 64, 0, QUARRY_ZEROED, construct));
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(cache), -EINVAL);
+}
+
 static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(objects_of_all_sizes),
 	KUNIT_CASE(small_data_objects),
@@ -511,6 +548,7 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(zero_and_constructor_exclude_each_other),
 	KUNIT_CASE(zero_and_constructor_on_the_fast_path),
 	KUNIT_CASE(zeroed_when_asked),
+	KUNIT_CASE(zeroed_whatever_they_held),
 	KUNIT_CASE(flags_are_refused_not_ignored),
 	KUNIT_CASE(bad_parameters_are_refused),
 	KUNIT_CASE(live_objects_at_destroy),

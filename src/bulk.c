@@ -284,9 +284,10 @@ static void give_rest(struct quarry_slab_cache *sc, void **objs, unsigned int nr
 
 static noinline void free_slow(struct quarry_cache *cache, unsigned int nr, void **objs)
 {
-	unsigned int given = give_to_cpu(&cache->front, objs, nr);
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+	unsigned int given = give_to_cpu(sc->mags.front, objs, nr);
 
-	give_rest(to_slab_cache(cache), objs + given, nr - given);
+	give_rest(sc, objs + given, nr - given);
 }
 
 static bool is_refused(struct quarry_cache *cache, gfp_t gfp)
@@ -312,14 +313,15 @@ static noinline void wipe(const struct quarry_cache *cache, unsigned int nr, voi
 static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, unsigned int nr,
 					void **objs)
 {
-	struct quarry_mags *mags = &to_slab_cache(cache)->mags;
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+	struct quarry_mags *mags = &sc->mags;
 	unsigned int got = 0;
 
 	if (is_refused(cache, gfp))
 		return 0;
 	/* A node's objects are not in magazines, which hold those of any. */
 	if (!(gfp & __GFP_THISNODE)) {
-		got = take_from_cpu(&cache->front, objs, nr);
+		got = take_from_cpu(mags->front, objs, nr);
 		got += take_from_depot(mags, gfp, objs + got, nr - got);
 	}
 	got += take_from_slabs(mags, gfp, objs + got, nr - got);
@@ -327,7 +329,7 @@ static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, u
 		free_slow(cache, got, objs);
 		return 0;
 	}
-	if (want_init_on_alloc(gfp))
+	if (quarry_cache_zeroes(sc, gfp))
 		wipe(cache, nr, objs);
 	return nr;
 }

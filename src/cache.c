@@ -395,8 +395,10 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 		for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++)
 			INIT_LIST_HEAD(&sc->nodes[node].slabs[i]);
 	quarry_slab_layout_init(&sc->layout, size, align);
-	quarry_mags_init(&sc->mags, &sc->cache.front, &cache_ops, &pages->meta,
-			 sc->layout.stride, magazine_bytes);
+	/* Stays so if the cache is veiled. */
+	sc->cache.front.cpu = quarry_cold_cpu;
+	quarry_mags_init(&sc->mags, flags & QUARRY_ZEROED ? &sc->veiled : &sc->cache.front,
+			 &cache_ops, &pages->meta, sc->layout.stride, magazine_bytes);
 }
 
 static void gather_from(struct quarry_slab_cache *sc, struct list_head *empty,
@@ -468,17 +470,20 @@ void *quarry_cache_alloc_node_site(struct quarry_cache *cache, gfp_t gfp, int no
 				   const struct quarry_site *site)
 {
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
-	void *obj;
+	void *obj = NULL;
 
 	if (quarry_refuse_flags(gfp) || quarry_refuse_node(node) || in_nmi())
 		return NULL;
 	if (!cache->zero_size && (gfp & __GFP_ZERO))
 		return quarry_cache_refuse_zero(cache, NULL);
-	if (node == NUMA_NO_NODE && !(gfp & __GFP_THISNODE))
-		obj = quarry_mags_alloc(&sc->mags, gfp);
-	else
+	if (node != NUMA_NO_NODE || (gfp & __GFP_THISNODE)) {
 		obj = quarry_mags_alloc_node(&sc->mags, gfp, node);
-	if (obj && want_init_on_alloc(gfp))
+	} else {
+		if (quarry_cache_is_veiled(sc))
+			obj = quarry_front_pop(&sc->veiled);
+		obj = obj ?: quarry_mags_alloc(&sc->mags, gfp);
+	}
+	if (obj && quarry_cache_zeroes(sc, gfp))
 		memset(obj, 0, cache->zero_size);
 	return obj;
 }
@@ -503,7 +508,10 @@ EXPORT_SYMBOL_GPL(quarry_cache_refuse_zero);
 
 void quarry_cache_free_slow(struct quarry_cache *cache, void *obj)
 {
-	quarry_mags_free(&to_slab_cache(cache)->mags, obj);
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+
+	if (!quarry_cache_is_veiled(sc) || !quarry_front_push(&sc->veiled, obj))
+		quarry_mags_free(&sc->mags, obj);
 }
 EXPORT_SYMBOL_GPL(quarry_cache_free_slow);
 

@@ -27,6 +27,7 @@ enum {
 
 struct quarry_slab_cache {
 	struct quarry_cache cache;		/* first: public part */
+	struct quarry_front veiled;		/* see quarry_cache_is_veiled() */
 	struct quarry_mags mags;
 	struct quarry_pages *pages;		/* constant, as the next eight */
 	struct quarry_slab_layout layout;
@@ -60,6 +61,21 @@ struct quarry_slab_cache_stats {
 static inline struct quarry_slab_cache *to_slab_cache(const struct quarry_cache *cache)
 {
 	return container_of(cache, struct quarry_slab_cache, cache);
+}
+
+/*
+ * A cache whose every object needs more than the inline paths do is veiled: those see a
+ * front that never has or takes anything, and the functions behind them use the real one.
+ */
+static inline bool quarry_cache_is_veiled(const struct quarry_slab_cache *sc)
+{
+	return sc->mags.front == &sc->veiled;
+}
+
+/* Is an object of @sc to be zeroed before it is handed out? */
+static inline bool quarry_cache_zeroes(const struct quarry_slab_cache *sc, gfp_t gfp)
+{
+	return want_init_on_alloc(gfp) || (sc->flags & QUARRY_ZEROED);
 }
 
 /* Zeroed, for quarry_slab_cache_init(); NULL if there is no memory. */

@@ -276,8 +276,10 @@ static int check_cache_params(const char *name, size_t size, size_t align, unsig
 		what = "objects below 8 bytes need QUARRY_DATA";
 	else if (align && (!is_power_of_2(align) || align > PAGE_SIZE))
 		what = "align has to be 0 or a power of two up to the page size";
-	else if (flags & ~(QUARRY_DATA | QUARRY_HWCACHE_ALIGN))
+	else if (flags & ~(QUARRY_DATA | QUARRY_HWCACHE_ALIGN | QUARRY_ZEROED))
 		what = "unknown flags";
+	else if (ctor && (flags & QUARRY_ZEROED))
+		what = "QUARRY_ZEROED excludes a constructor";
 	if (!what)
 		return 0;
 	quarry_report("cache %.31s (size %zu, align %zu, flags %#x): %s\n",

@@ -19,6 +19,7 @@ struct quarry_heap;
 /* Cache flags */
 #define QUARRY_DATA		BIT(0)	/* objects hold no pointers */
 #define QUARRY_HWCACHE_ALIGN	BIT(1)	/* align to the cache line */
+#define QUARRY_ZEROED		BIT(2)	/* every object is handed out zeroed; no constructor */
 
 /* Largest object of a cache, bytes. */
 #define QUARRY_CACHE_MAX_SIZE	(256UL << 10)
@@ -46,7 +47,7 @@ struct quarry_cache {
  * @align: alignment in bytes, 0 or a power of two up to %PAGE_SIZE.  0 means natural
  *         alignment for powers of two and %ARCH_KMALLOC_MINALIGN for other sizes
  *         (for %QUARRY_DATA of less than 8 bytes: the size).
- * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN; others are refused
+ * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN, %QUARRY_ZEROED; others are refused
  * @ctor: run once on each object when its slab is made and never again, so that an
  *        object must be freed in its constructed state; or NULL.  Called in the
  *        context of an allocation and must not sleep or allocate.
@@ -81,7 +82,7 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
  * QUARRY_CACHE() - make a cache for a struct type
  * @heap: heap the slabs come from
  * @type: the type, such as struct foo
- * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN
+ * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN, %QUARRY_ZEROED
  *
  * Context: Process context, may sleep.
  * Return: the cache or ERR_PTR, see quarry_cache_create_site().
