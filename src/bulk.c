@@ -292,22 +292,17 @@ static noinline void free_slow(struct quarry_cache *cache, unsigned int nr, void
 
 static bool is_refused(struct quarry_cache *cache, gfp_t gfp)
 {
-	if (quarry_refuse_flags(gfp) || in_nmi())
-		return true;
-	if ((gfp & __GFP_ZERO) && !cache->zero_size) {
-		quarry_cache_refuse_zero(cache, NULL);
-		return true;
-	}
-	return false;
+	return in_nmi() || quarry_refuse_flags(gfp) ||
+	       quarry_cache_refuses_zero(to_slab_cache(cache), gfp);
 }
 
-static noinline void wipe(const struct quarry_cache *cache, unsigned int nr, void **objs)
+static noinline void wipe(unsigned int nr, void **objs, size_t bytes)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; bytes && i < nr; i++)
 		if (objs[i])
-			memset(objs[i], 0, cache->zero_size);
+			memset(objs[i], 0, bytes);
 }
 
 static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, unsigned int nr,
@@ -329,8 +324,7 @@ static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, u
 		free_slow(cache, got, objs);
 		return 0;
 	}
-	if (quarry_cache_zeroes(sc, gfp))
-		wipe(cache, nr, objs);
+	wipe(nr, objs, quarry_cache_zeroes(sc, gfp));
 	return nr;
 }
 
@@ -345,7 +339,7 @@ unsigned int quarry_cache_alloc_bulk_site(struct quarry_cache *cache, gfp_t gfp,
 	    unlikely(!take_loaded(&cache->front, objs, nr)))
 		return alloc_slow(cache, gfp, nr, objs);
 	if (unlikely(want_init_on_alloc(gfp)))
-		wipe(cache, nr, objs);
+		wipe(nr, objs, cache->zero_size);
 	return nr;
 }
 EXPORT_SYMBOL_GPL(quarry_cache_alloc_bulk_site);
@@ -353,7 +347,7 @@ EXPORT_SYMBOL_GPL(quarry_cache_alloc_bulk_site);
 void quarry_cache_free_bulk(struct quarry_cache *cache, unsigned int nr, void **objs)
 {
 	if (unlikely(want_init_on_free()))
-		wipe(cache, nr, objs);
+		wipe(nr, objs, cache->zero_size);
 	if (unlikely(!give_loaded(&cache->front, objs, nr)))
 		free_slow(cache, nr, objs);
 }
