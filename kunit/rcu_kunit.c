@@ -13,6 +13,8 @@
 
 #define OBJ_SIZE	200
 #define NR_OBJS		1000U
+#define NR_TYPED	8000U		/* more than magazines and depots keep */
+#define NR_RUNS		1000U
 
 static struct quarry_slab_cache *slab_cache_of(struct quarry_cache *cache)
 {
@@ -246,7 +248,9 @@ static void from_the_middle_of_a_section(struct kunit *test)
 	for (; i < ARRAY_SIZE(objs); i++)
 		quarry_free_rcu(objs[i]);
 	local_irq_restore(flags);
-	KUNIT_EXPECT_EQ(test, nr_waiting(cache), (unsigned long)ARRAY_SIZE(objs));
+	/* The second half may be on its way from the CPU into the count. */
+	KUNIT_EXPECT_LE(test, nr_waiting(cache), (unsigned long)ARRAY_SIZE(objs));
+	KUNIT_EXPECT_GE(test, nr_waiting(cache), 32UL);
 	QUARRY_EXPECT_VERIFIED(test, heap);
 	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
 }
@@ -485,27 +489,27 @@ static void memory_keeps_its_type(struct kunit *test)
 	struct quarry_heap *heap = quarry_test_heap(test);
 	struct quarry_cache *cache = quarry_test_cache(test, heap, sizeof(struct typed), 0,
 						       QUARRY_TYPESAFE_BY_RCU, typed_ctor);
-	void **objs = quarry_test_array(test, NR_OBJS, sizeof(*objs));
-	void **runs = quarry_test_array(test, NR_OBJS, sizeof(*runs));
+	void **objs = quarry_test_array(test, NR_TYPED, sizeof(*objs));
+	void **runs = quarry_test_array(test, NR_RUNS, sizeof(*runs));
 	struct reader *reader = quarry_test_array(test, 1, sizeof(*reader));
 	struct quarry_slab_cache_stats before, after;
 	unsigned int i;
 
 	QUARRY_NEEDS_SMP(test);
-	for (i = 0; i < NR_OBJS; i++) {
+	for (i = 0; i < NR_TYPED; i++) {
 		objs[i] = quarry_cache_alloc(cache, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, objs[i]);
 		((struct typed *)objs[i])->value[3] = i;
 	}
 	quarry_slab_cache_get_stats(slab_cache_of(cache), &before);
-	*reader = (struct reader){ .objs = objs, .nr = NR_OBJS, .size = sizeof(struct typed),
+	*reader = (struct reader){ .objs = objs, .nr = NR_TYPED, .size = sizeof(struct typed),
 				   .ms = 300, .check = is_typed };
 	reader_start(test, reader);
-	for (i = 0; i < NR_OBJS; i++)
+	for (i = 0; i < NR_TYPED; i++)
 		quarry_cache_free(cache, objs[i]);
 	quarry_slab_cache_get_stats(slab_cache_of(cache), &after);
 	/* These would be of the same pages. */
-	for (i = 0; i < NR_OBJS && !smp_load_acquire(&reader->left); i++) {
+	for (i = 0; i < NR_RUNS && !smp_load_acquire(&reader->left); i++) {
 		runs[i] = quarry_alloc_pages(heap, 1, GFP_NOWAIT);
 		if (runs[i])
 			memset(runs[i], 0xee, 2 * PAGE_SIZE);
@@ -513,7 +517,7 @@ static void memory_keeps_its_type(struct kunit *test)
 	quarry_test_worker_stop(test, &reader->worker);
 	KUNIT_EXPECT_LT_MSG(test, after.nr_slabs, before.nr_slabs,
 			    "no slab went back, so nothing was tried");
-	for (i = 0; i < NR_OBJS; i++)
+	for (i = 0; i < NR_RUNS; i++)
 		quarry_free(runs[i]);
 	QUARRY_EXPECT_VERIFIED(test, heap);
 	QUARRY_EXPECT_ALLOCATED(test, heap, 0);

@@ -547,12 +547,13 @@ void *quarry_cache_alloc_node_site(struct quarry_cache *cache, gfp_t gfp, int no
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	void *obj = NULL;
 
-	if (quarry_refuse_flags(gfp) || quarry_refuse_node(node) || in_nmi())
+	if (quarry_refuse_flags(gfp) || quarry_refuse_node(node))
 		return NULL;
 	if (quarry_cache_refuses_zero(sc, gfp))
 		return NULL;
 	if (node != NUMA_NO_NODE || (gfp & __GFP_THISNODE)) {
-		obj = quarry_mags_alloc_node(&sc->mags, gfp, node);
+		/* No node's slabs can be locked in NMI. */
+		obj = in_nmi() ? NULL : quarry_mags_alloc_node(&sc->mags, gfp, node);
 	} else {
 		if (quarry_cache_is_veiled(sc))
 			obj = quarry_front_pop(&sc->veiled);

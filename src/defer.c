@@ -76,9 +76,16 @@ void quarry_defer_stop(struct quarry_defer *defer)
 
 void quarry_defer_flush(struct quarry_defer *defer)
 {
+	unsigned long cookie;
+
 	irq_work_sync(&defer->irq_work);
-	/* Everything marked so far has waited long enough then. */
-	synchronize_rcu();
+	/*
+	 * Everything marked so far has waited long enough then.  Once may not do: a
+	 * normal grace period that overlaps an expedited one is not counted by cookies.
+	 */
+	cookie = start_poll_synchronize_rcu();
+	while (!poll_state_synchronize_rcu(cookie))
+		synchronize_rcu();
 	mod_delayed_work(system_unbound_wq, &defer->work, 0);
 	flush_delayed_work(&defer->work);
 }
