@@ -4,6 +4,8 @@
  * pointer-free data do not meet.
  */
 #include <linux/log2.h>
+#include "../src/sizeclass.h"
+#include "../src/slab.h"
 #include "helpers.h"
 
 /* Extents are naturally aligned and not smaller than this. */
@@ -50,6 +52,44 @@ static void classes_rise_by_one(struct kunit *test)
 			last = class;
 		}
 		KUNIT_EXPECT_EQ(test, last, QUARRY_NR_CLASSES - 1U);
+	}
+}
+
+/* The inline path computes what the table says; the proof of waste is the script's, too. */
+static void formula_agrees_with_the_table(struct kunit *test)
+{
+	unsigned int kind, first, class;
+	size_t size;
+
+	for (kind = 0; kind < QUARRY_NR_KINDS; kind++) {
+		first = kind == QUARRY_KIND_DATA ? 0 : QUARRY_FIRST_PTR_CLASS;
+		for (size = 1; size <= QUARRY_CLASS_MAX_SIZE; size++) {
+			class = quarry_size_class(size, kind);
+			if (class < first || class >= QUARRY_NR_CLASSES ||
+			    quarry_classes[class].size < size ||
+			    (class > first && quarry_classes[class - 1].size >= size) ||
+			    quarry_classes[class].size > most_for(size))
+				KUNIT_FAIL(test, "%s: class %u for %zu bytes", kind_name(kind),
+					   class, size);
+			if (kind == QUARRY_KIND_DATA && size < quarry_classes[class].least)
+				KUNIT_FAIL(test, "%zu is below class %u", size, class);
+		}
+	}
+}
+
+static void slabs_are_as_the_table_says(struct kunit *test)
+{
+	struct quarry_slab_layout layout;
+	unsigned int i;
+
+	for (i = 0; i < QUARRY_NR_CLASSES; i++) {
+		KUNIT_EXPECT_EQ(test, quarry_class_size(i), (unsigned int)quarry_classes[i].size);
+		quarry_slab_layout_init(&layout, quarry_classes[i].size, 0);
+		KUNIT_EXPECT_EQ(test, layout.stride, (unsigned int)quarry_classes[i].size);
+		KUNIT_EXPECT_EQ_MSG(test, layout.order, (unsigned int)quarry_classes[i].order,
+				    "class %u of %u bytes", i, layout.stride);
+		KUNIT_EXPECT_EQ_MSG(test, layout.max_objs, (unsigned int)quarry_classes[i].objs,
+				    "class %u of %u bytes", i, layout.stride);
 	}
 }
 
@@ -230,6 +270,8 @@ static void kinds_never_share_an_extent(struct kunit *test)
 
 static struct kunit_case sizeclass_cases[] = {
 	KUNIT_CASE(classes_rise_by_one),
+	KUNIT_CASE(formula_agrees_with_the_table),
+	KUNIT_CASE(slabs_are_as_the_table_says),
 	KUNIT_CASE(waste_is_bounded_for_pointers),
 	KUNIT_CASE(waste_is_bounded_for_data),
 	KUNIT_CASE(all_classes_at_once),

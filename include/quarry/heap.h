@@ -12,14 +12,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <quarry/cache.h>
-
-/*
- * Size classes: 1, 2 and 4 bytes (pointer-free data only), multiples of 8 up
- * to 64, then eight per doubling up to 32 KiB: rounding wastes at most 12.5 %
- * or 7 bytes, whichever is more.
- */
-#define QUARRY_NR_CLASSES	83
-#define QUARRY_CLASS_MAX_SIZE	32768UL		/* from here up: whole pages */
+#include <quarry/sizeclass.h>
 
 /* Memory with pointers and pointer-free data never share an extent. */
 enum quarry_kind {
@@ -287,18 +280,27 @@ int quarry_heap_verify(struct quarry_heap *heap);
 void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 			const struct quarry_site *site);
 
-/* Index of the class that serves @size bytes, 1 to QUARRY_CLASS_MAX_SIZE. */
+/*
+ * Index of the class that serves @size bytes, 1 to QUARRY_CLASS_MAX_SIZE: 1, 2 and 4 bytes
+ * (pointer-free data only), multiples of 8 up to 64, then eight per doubling, so that
+ * rounding wastes at most 12.5 % or 7 bytes, whichever is more.  The table that this
+ * agrees with is in src/sizeclass_table.h.
+ */
 static __always_inline unsigned int quarry_size_class(size_t size, enum quarry_kind kind)
 {
 	unsigned int shift;
 
 	if (kind == QUARRY_KIND_DATA && size <= 4)
 		return size / 2 + (size == 3);		/* 1 -> 0, 2 -> 1, 4 -> 2 */
-	if (size <= 64)
-		return 2 + (size + 7) / 8;		/* 8 -> 3 ... 64 -> 10 */
+	if (size <= QUARRY_CLASS_LINEAR_MAX)		/* 8 -> 3 ... 64 -> 10 */
+		return QUARRY_FIRST_PTR_CLASS - 1 +
+		       (size + QUARRY_CLASS_STEP - 1) / QUARRY_CLASS_STEP;
 	size--;
-	shift = __fls(size) - 3;
-	return 11 + (shift - 3) * 8 + ((size >> shift) & 7);	/* 72 -> 11 ... 32768 -> 82 */
+	shift = __fls(size) - QUARRY_CLASS_SPLIT_ORDER;
+	/* 72 -> 11 ... 32768 -> 82 */
+	return QUARRY_CLASS_FIRST_SPLIT +
+	       ((shift - QUARRY_CLASS_FIRST_SHIFT) << QUARRY_CLASS_SPLIT_ORDER) +
+	       ((size >> shift) & ((1 << QUARRY_CLASS_SPLIT_ORDER) - 1));
 }
 
 static __always_inline __malloc __alloc_size(2) void *
