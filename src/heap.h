@@ -36,8 +36,22 @@ struct quarry_failure {
 	char *text;				/* the report, or NULL */
 };
 
+/* Size classes that a heap was created with, for one kind; constant but for the caches. */
+struct quarry_own_classes {
+	unsigned int nr;
+	unsigned int end;			/* slots from here on have default classes */
+	u8 first[QUARRY_NR_CLASSES];		/* by slot: row of its smallest size */
+	struct quarry_own_row {
+		unsigned int size;
+		struct quarry_cache *cache;	/* the cold one until it is used */
+	} rows[];				/* by size */
+};
+
+static_assert(QUARRY_CLASS_SIZES_MAX < U8_MAX);
+
 struct quarry_heap_priv {
 	struct quarry_heap heap;		/* first: public part */
+	struct quarry_own_classes *own[QUARRY_NR_KINDS];	/* constant; NULL: default ones */
 	char name[QUARRY_NAME_SIZE];
 	struct module *owner;			/* under mutex: NULL if built in or gone */
 	const struct quarry_site *site;		/* under mutex: birthplace */
@@ -81,14 +95,33 @@ void quarry_heaps_disown(struct module *mod);
 void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 			     void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);
 
-/* The class's cache, made on first use; NULL if there is no memory. */
-struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
-				       unsigned int index, gfp_t gfp);
-
 static inline struct quarry_heap_priv *quarry_heap_of_extent(const struct quarry_extent *ext)
 {
 	return container_of(ext->pages, struct quarry_heap_priv, pages);
 }
+
+/* classes.c */
+void quarry_classes_global_init(void);
+/* Of params->class_sizes; name has been checked.  0 or, after a line in the log, -EINVAL. */
+int quarry_classes_check(const struct quarry_heap_params *params);
+/* 0 or -ENOMEM; quarry_classes_fini() in either case. */
+int quarry_classes_init(struct quarry_heap_priv *hp, const struct quarry_heap_params *params);
+void quarry_classes_fini(struct quarry_heap_priv *hp);
+/* Usable bytes of what has the class of @size, 1 to QUARRY_CLASS_MAX_SIZE. */
+unsigned int quarry_heap_class_size(struct quarry_heap_priv *hp, enum quarry_kind kind,
+				    size_t size);
+/* The cache of that class, made on first use; NULL if there is no memory. */
+struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
+				       size_t size, gfp_t gfp);
+/* From the loaded magazine of an own class, whose slot may be cut; NULL if it has none. */
+void *quarry_classes_pop(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size,
+			 gfp_t gfp);
+/* Call @fn once for every class that has been used. */
+void quarry_classes_walk(struct quarry_heap_priv *hp,
+			 void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);
+
+/* 0, or -EUCLEAN after a report; the heap is quiet. */
+int quarry_classes_verify(struct quarry_heap_priv *hp);
 
 /* arena.c: destroy all arenas of a heap, reporting them. */
 void quarry_arenas_destroy(struct quarry_heap_priv *hp);

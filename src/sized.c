@@ -23,7 +23,6 @@
 
 #include "heap.h"
 #include "internal.h"
-#include "sizeclass.h"
 
 /* === Allocating === */
 
@@ -80,7 +79,7 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 		want.node = node;
 		return alloc_run(hp, &want, site);
 	}
-	cache = quarry_heap_class(hp, kind, quarry_size_class(size, kind), gfp);
+	cache = quarry_heap_class(hp, kind, size, gfp);
 	return cache ? quarry_cache_alloc_node_site(cache, gfp, node, site) : NULL;
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_node_site);
@@ -88,7 +87,12 @@ EXPORT_SYMBOL_GPL(quarry_alloc_node_site);
 void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 			const struct quarry_site *site)
 {
-	return quarry_alloc_node_site(heap, size, gfp, NUMA_NO_NODE, kind, site);
+	struct quarry_heap_priv *hp = to_priv(heap);
+	void *obj = NULL;
+
+	if (hp->own[kind] && size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))
+		obj = quarry_classes_pop(hp, kind, size, gfp);
+	return obj ?: quarry_alloc_node_site(heap, size, gfp, NUMA_NO_NODE, kind, site);
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_slow);
 
@@ -346,13 +350,15 @@ EXPORT_SYMBOL_GPL(quarry_heap_of);
 
 /* === On top === */
 
-static bool fits_in_place(size_t old, size_t size, enum quarry_kind kind)
+/* Would other memory of the heap be no smaller? */
+static bool fits_in_place(struct quarry_heap_priv *hp, size_t old, size_t size,
+			  enum quarry_kind kind)
 {
 	if (size > old)
 		return false;
-	if (old >= QUARRY_CLASS_MAX_SIZE)
-		return PFN_UP(size) == PFN_DOWN(old);
-	return quarry_class_size(quarry_size_class(size, kind)) >= old;
+	if (old >= QUARRY_CLASS_MAX_SIZE && PFN_UP(size) == PFN_DOWN(old))
+		return true;
+	return size < QUARRY_CLASS_MAX_SIZE && quarry_heap_class_size(hp, kind, size) >= old;
 }
 
 void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size, gfp_t gfp,
@@ -373,7 +379,7 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
 			      old ? "__GFP_ZERO is not supported" : "not the start of our memory");
 		return NULL;
 	}
-	if (fits_in_place(old, size, kind))
+	if (fits_in_place(to_priv(heap), old, size, kind))
 		return (void *)ptr;
 	new = quarry_alloc_site(heap, size, gfp, kind, site);
 	if (!new)
