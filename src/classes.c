@@ -28,7 +28,9 @@
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
+#include <linux/bitmap.h>
 #include <linux/build_bug.h>
+#include <linux/llist.h>
 #include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -243,6 +245,52 @@ struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_
 		fill_slots(hp, kind, row);
 	return cache;
 }
+
+/* === What was missed where no cache can be made === */
+
+void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size)
+{
+	struct quarry_own_classes *own = hp->own[kind];
+	const struct quarry_own_row *row = own_row(own, kind, size);
+
+	if (row)
+		set_bit(row - own->rows, own->missed);
+	else
+		set_bit(quarry_size_class(size, kind), hp->missed[kind]);
+	quarry_defer_add(&hp->pages.defer, QUARRY_DEFER_CLASSES, &hp->missing);
+}
+
+static void make_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size)
+{
+	struct quarry_cache *cache = quarry_heap_class(hp, kind, size, GFP_KERNEL);
+
+	if (cache)
+		quarry_mags_request(&to_slab_cache(cache)->mags);
+}
+
+void quarry_classes_serve_missed(struct quarry_defer *defer, struct llist_node *node)
+{
+	struct quarry_heap_priv *hp = container_of(node, struct quarry_heap_priv, missing);
+	unsigned int k, i;
+
+	quarry_defer_release(node);
+	for (k = 0; k < QUARRY_NR_KINDS; k++) {
+		struct quarry_own_classes *own = hp->own[k];
+
+		for_each_set_bit(i, hp->missed[k], QUARRY_NR_CLASSES) {
+			clear_bit(i, hp->missed[k]);
+			make_class(hp, k, quarry_class_size(i));
+		}
+		if (!own)
+			continue;
+		for_each_set_bit(i, own->missed, own->nr) {
+			clear_bit(i, own->missed);
+			make_class(hp, k, own->rows[i].size);
+		}
+	}
+}
+
+/* === The inline path's other half === */
 
 void *quarry_classes_pop(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size, gfp_t gfp)
 {

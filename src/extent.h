@@ -16,6 +16,7 @@
 #include <quarry/buddy.h>
 #include <quarry/heap.h>
 
+#include "defer.h"
 #include "meta.h"
 #include "pagemap.h"
 
@@ -46,6 +47,8 @@ struct quarry_extent {
 	unsigned int nr_absent;		/* under pages->lock: pages given back early */
 	unsigned long *absent;		/* bit per page: they may be another extent's by now */
 	bool split;			/* under the heap's reclaim mutex: see extent.c */
+	unsigned long *frees;		/* bit per page: a run whose free is pending starts there */
+	struct quarry_pending pending;	/* of frees */
 	struct rcu_head rcu;
 	unsigned char bucket_order;	/* under pages->lock */
 	unsigned char bucket_fullness;	/* under pages->lock */

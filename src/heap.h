@@ -41,6 +41,8 @@ struct quarry_own_classes {
 	unsigned int nr;
 	unsigned int end;			/* slots from here on have default classes */
 	u8 first[QUARRY_NR_CLASSES];		/* by slot: row of its smallest size */
+	/* rows that were missed where no cache can be made */
+	DECLARE_BITMAP(missed, QUARRY_CLASS_SIZES_MAX + 1);
 	struct quarry_own_row {
 		unsigned int size;
 		struct quarry_cache *cache;	/* the cold one until it is used */
@@ -65,6 +67,9 @@ struct quarry_heap_priv {
 	struct mutex mutex;			/* the next two; drains of magazines */
 	struct list_head caches;		/* created by users, not size classes */
 	unsigned long relieved;			/* jiffies of the last try */
+	/* Size classes that were missed where they cannot be made. */
+	unsigned long missed[QUARRY_NR_KINDS][BITS_TO_LONGS(QUARRY_NR_CLASSES)];
+	struct llist_node missing;		/* of deferrals */
 	raw_spinlock_t arenas_lock;
 	struct list_head arenas;		/* under arenas_lock */
 	unsigned long nr_arenas;		/* under arenas_lock */
@@ -113,6 +118,10 @@ unsigned int quarry_heap_class_size(struct quarry_heap_priv *hp, enum quarry_kin
 /* The cache of that class, made on first use; NULL if there is no memory. */
 struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
 				       size_t size, gfp_t gfp);
+/* Have a worker make it, and some objects of it.  Any context. */
+void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size);
+/* QUARRY_DEFER_CLASSES */
+void quarry_classes_serve_missed(struct quarry_defer *defer, struct llist_node *node);
 /* From the loaded magazine of an own class, whose slot may be cut; NULL if it has none. */
 void *quarry_classes_pop(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size,
 			 gfp_t gfp);
@@ -122,6 +131,22 @@ void quarry_classes_walk(struct quarry_heap_priv *hp,
 
 /* 0, or -EUCLEAN after a report; the heap is quiet. */
 int quarry_classes_verify(struct quarry_heap_priv *hp);
+
+/* sized.c: preemption is off, @owner is that of @ptr. */
+void quarry_report_bad_free(const void *ptr, unsigned long owner, unsigned long caller);
+
+/* === free_later.c === */
+
+/* Frees a run after a grace period; false if it is none.  Any context; preemption is off. */
+bool quarry_run_free_later(const void *ptr, unsigned long owner, unsigned long caller);
+/* QUARRY_DEFER_EXTENTS */
+void quarry_extent_serve_pending(struct quarry_defer *defer, struct llist_node *node);
+/* All that waits for a grace period has been freed, and all that was put off done.  May sleep. */
+void quarry_heap_settle(struct quarry_heap_priv *hp);
+/* Most of what waits has been freed; false if nothing did.  May sleep. */
+bool quarry_heap_wait(struct quarry_heap_priv *hp);
+/* Does so much wait that who makes the heap grow should wait, too? */
+bool quarry_heap_waits_too_much(struct quarry_heap_priv *hp);
 
 /* arena.c: destroy all arenas of a heap, reporting them. */
 void quarry_arenas_destroy(struct quarry_heap_priv *hp);
