@@ -3,11 +3,13 @@
  * Suite quarry_sizeclass: which class serves which size, by default and in a heap with a
  * table of its own, and that pointers and pointer-free data do not meet.
  */
+#include <linux/delay.h>
 #include <linux/log2.h>
 #include <linux/preempt.h>
 #include "../src/fault.h"
 #include "../src/heap.h"
 #include "../src/sizeclass.h"
+#include "context.h"
 #include "helpers.h"
 
 /* Extents are naturally aligned and not smaller than this. */
@@ -603,11 +605,36 @@ static void own_classes_fail_cleanly(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, quarry_fault_test_begin(), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_faults, NULL), 0);
 	attempts = create_with_failure(test, 0);
-	/* The heap, a table for each kind, the cache, its front, a magazine, an extent. */
+	/* The heap, two tables, the cache, its front, a magazine, an extent. */
 	KUNIT_EXPECT_GE(test, attempts, 7UL);
 	for (n = 1; n <= attempts && n < 100; n++)
 		attempts = max(attempts, create_with_failure(test, n));
 	KUNIT_EXPECT_LT(test, n, 100UL);
+}
+
+static void alloc_there(void *arg)
+{
+	void **heap_and_ptr = arg;
+
+	heap_and_ptr[1] = quarry_alloc(heap_and_ptr[0], 136, GFP_ATOMIC);
+}
+
+/* Where no cache can be made a worker is asked to, of an own class as of a default one. */
+static void own_class_missed_in_hardirq(struct kunit *test)
+{
+	void *heap_and_ptr[2] = { own_heap(test, own_sizes, ARRAY_SIZE(own_sizes)) };
+	unsigned int i;
+
+	for (i = 0; i < 100 && !heap_and_ptr[1]; i++) {
+		KUNIT_ASSERT_TRUE(test, quarry_test_run_in(QUARRY_IN_HARDIRQ, quarry_test_cpu(0),
+							   alloc_there, heap_and_ptr));
+		if (!i)
+			KUNIT_EXPECT_NULL_MSG(test, heap_and_ptr[1], "nobody has made it");
+		msleep(20);
+	}
+	KUNIT_ASSERT_NOT_NULL(test, heap_and_ptr[1]);
+	KUNIT_EXPECT_EQ(test, quarry_usable_size(heap_and_ptr[1]), (size_t)136);
+	quarry_free(heap_and_ptr[1]);
 }
 
 #define NR_RACES	100
@@ -680,6 +707,7 @@ static struct kunit_case sizeclass_cases[] = {
 	KUNIT_CASE(own_classes_hold_less),
 	KUNIT_CASE(bad_tables_are_refused),
 	KUNIT_CASE(own_classes_fail_cleanly),
+	KUNIT_CASE(own_class_missed_in_hardirq),
 	KUNIT_CASE(first_use_on_two_cpus),
 	{}
 };

@@ -10,7 +10,7 @@
  * With an own table a slot still stands for the sizes of one default class.  If all
  * of them fall into one own class, the slot points to its cache and the inline path
  * is the same.  If an own class ends among them, the slot is cut: it stays cold, the
- * inline path misses, and quarry_classes_pop() looks at the size itself.
+ * inline path misses, and quarry_alloc_slow() looks at the size itself.
  *
  *	slots      113 .. 120 | 121 .. 128 | 129 .. 144  | 145 .. 160 | 161 .. 176
  *	own classes            128         |  136 |       160         |
@@ -163,25 +163,10 @@ void quarry_classes_fini(struct quarry_heap_priv *hp)
 
 /* === From a size to its class === */
 
-/* The own class of @size, or NULL if that has a default one. */
-static struct quarry_own_row *own_row(struct quarry_own_classes *own, enum quarry_kind kind,
-				      size_t size)
-{
-	unsigned int slot = quarry_size_class(size, kind);
-	struct quarry_own_row *row;
-
-	if (!own || slot >= own->end)
-		return NULL;
-	/* At most the rows of one slot, of which the last reaches its end. */
-	for (row = &own->rows[own->first[slot]]; row->size < size; row++)
-		;
-	return row;
-}
-
 unsigned int quarry_heap_class_size(struct quarry_heap_priv *hp, enum quarry_kind kind,
 				    size_t size)
 {
-	const struct quarry_own_row *row = own_row(hp->own[kind], kind, size);
+	const struct quarry_own_row *row = quarry_own_row(hp->own[kind], kind, size);
 
 	return row ? row->size : quarry_class_size(quarry_size_class(size, kind));
 }
@@ -232,7 +217,7 @@ static void fill_slots(struct quarry_heap_priv *hp, enum quarry_kind kind,
 struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
 				       size_t size, gfp_t gfp)
 {
-	struct quarry_own_row *row = own_row(hp->own[kind], kind, size);
+	struct quarry_own_row *row = quarry_own_row(hp->own[kind], kind, size);
 	unsigned int slot = quarry_size_class(size, kind);
 	struct quarry_cache **place = row ? &row->cache : &hp->heap.classes[kind][slot];
 	/* Pairs with cmpxchg() in class_create(). */
@@ -251,7 +236,7 @@ struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_
 void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size)
 {
 	struct quarry_own_classes *own = hp->own[kind];
-	const struct quarry_own_row *row = own_row(own, kind, size);
+	const struct quarry_own_row *row = quarry_own_row(own, kind, size);
 
 	if (row)
 		set_bit(row - own->rows, own->missed);
@@ -288,24 +273,6 @@ void quarry_classes_serve_missed(struct quarry_defer *defer, struct llist_node *
 			make_class(hp, k, own->rows[i].size);
 		}
 	}
-}
-
-/* === The inline path's other half === */
-
-void *quarry_classes_pop(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size, gfp_t gfp)
-{
-	struct quarry_own_row *row = own_row(hp->own[kind], kind, size);
-	struct quarry_cache *cache;
-	void *obj;
-
-	if (!row)
-		return NULL;
-	/* Pairs with cmpxchg() in class_create(). */
-	cache = READ_ONCE(row->cache);
-	obj = quarry_front_pop(&cache->front);
-	if (obj && want_init_on_alloc(gfp))
-		memset(obj, 0, cache->zero_size);
-	return obj;
 }
 
 /* === All of them === */

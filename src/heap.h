@@ -122,9 +122,21 @@ struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_
 void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size);
 /* QUARRY_DEFER_CLASSES */
 void quarry_classes_serve_missed(struct quarry_defer *defer, struct llist_node *node);
-/* From the loaded magazine of an own class, whose slot may be cut; NULL if it has none. */
-void *quarry_classes_pop(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size,
-			 gfp_t gfp);
+/* The own class of @size, or NULL if that has a default one. */
+static __always_inline struct quarry_own_row *
+quarry_own_row(struct quarry_own_classes *own, enum quarry_kind kind, size_t size)
+{
+	unsigned int slot = quarry_size_class(size, kind);
+	struct quarry_own_row *row;
+
+	if (!own || slot >= own->end)
+		return NULL;
+	/* At most the rows of one slot, of which the last reaches its end. */
+	for (row = &own->rows[own->first[slot]]; row->size < size; row++)
+		;
+	return row;
+}
+
 /* Call @fn once for every class that has been used. */
 void quarry_classes_walk(struct quarry_heap_priv *hp,
 			 void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);

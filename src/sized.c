@@ -88,14 +88,32 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_node_site);
 
+/* From the loaded magazine of an own class, whose slot may be cut; NULL if it has none. */
+static __always_inline void *pop_own(struct quarry_own_classes *own, enum quarry_kind kind,
+				     size_t size, gfp_t gfp)
+{
+	struct quarry_own_row *row = quarry_own_row(own, kind, size);
+	struct quarry_cache *cache;
+	void *obj;
+
+	if (!row)
+		return NULL;
+	/* Pairs with cmpxchg() in class_create(). */
+	cache = READ_ONCE(row->cache);
+	obj = quarry_front_pop(&cache->front);
+	if (obj && unlikely(want_init_on_alloc(gfp)))
+		memset(obj, 0, cache->zero_size);
+	return obj;
+}
+
 void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 			const struct quarry_site *site)
 {
-	struct quarry_heap_priv *hp = to_priv(heap);
+	struct quarry_own_classes *own = to_priv(heap)->own[kind];
 	void *obj = NULL;
 
-	if (hp->own[kind] && size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))
-		obj = quarry_classes_pop(hp, kind, size, gfp);
+	if (own && size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))
+		obj = pop_own(own, kind, size, gfp);
 	return obj ?: quarry_alloc_node_site(heap, size, gfp, NUMA_NO_NODE, kind, site);
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_slow);

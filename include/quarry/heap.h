@@ -74,7 +74,8 @@ struct quarry_heap {
  * wastes; a larger one the default class.  Memory is aligned as the size of its class is:
  * a power of two naturally only if it is in the table.  An allocation is as fast as with
  * default classes if all sizes of a default class (src/sizeclass_table.h) get the same own
- * class; where one ends in between (an own 136 inside 129 to 144) it costs a call more.
+ * class; where one ends in between (an own 136 inside 129 to 144) it goes out of line, to the
+ * same magazines.
  *
  * But for @name, @node, the backing and the classes these are the knobs of a heap: parameters of
  * quarry.ko (for the default heap) and files in debugfs have the same names, units and
