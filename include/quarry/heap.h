@@ -311,7 +311,9 @@ static __always_inline unsigned int quarry_size_class(size_t size, enum quarry_k
 		return QUARRY_FIRST_PTR_CLASS - 1 +
 		       (size + QUARRY_CLASS_STEP - 1) / QUARRY_CLASS_STEP;
 	size--;
-	shift = __fls(size) - QUARRY_CLASS_SPLIT_ORDER;
+	/* __fls() of 6.1 does not fold. */
+	shift = (__builtin_constant_p(size) ? BITS_PER_LONG - 1 - __builtin_clzl(size) :
+		 __fls(size)) - QUARRY_CLASS_SPLIT_ORDER;
 	/* 72 -> 11 ... 32768 -> 82 */
 	return QUARRY_CLASS_FIRST_SPLIT +
 	       ((shift - QUARRY_CLASS_FIRST_SHIFT) << QUARRY_CLASS_SPLIT_ORDER) +
