@@ -44,6 +44,7 @@ extern struct kunit_suite quarry_context_suite;
 extern struct kunit_suite quarry_sizeclass_suite;
 extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
+extern struct kunit_suite quarry_arena_life_suite;
 extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_replay_suite;
 extern struct kunit_suite quarry_fault_suite;
