@@ -352,13 +352,14 @@ static void kfree_rcu_of_either(struct kunit *test)
 	kfree_rcu(kernels, rcu);
 	kfree_rcu(none, rcu);
 	rcu_read_unlock();
-	rcu_barrier();
+	QUARRY_EXPECT_VERIFIED(test, quarry_compat_test_heap);
 	KUNIT_EXPECT_GT(test, before, 0ULL);
 	QUARRY_EXPECT_ALLOCATED(test, quarry_compat_test_heap, 0);
 
 	ours = kmalloc(sizeof(*ours), GFP_KERNEL);
 	EXPECT_OURS(test, ours);
 	kfree_rcu_mightsleep(ours);
+	QUARRY_EXPECT_VERIFIED(test, quarry_compat_test_heap);
 	QUARRY_EXPECT_ALLOCATED(test, quarry_compat_test_heap, 0);
 	kvfree_rcu_mightsleep(quarry_kernel_kmalloc(SIZE, GFP_KERNEL, NUMA_NO_NODE));
 }
@@ -376,7 +377,7 @@ static void kfree_rcu_waits(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, other);
 	KUNIT_EXPECT_PTR_NE(test, other, obj);
 	kfree(other);
-	rcu_barrier();
+	QUARRY_EXPECT_VERIFIED(test, quarry_compat_test_heap);
 	QUARRY_EXPECT_ALLOCATED(test, quarry_compat_test_heap, 0);
 }
 
@@ -453,6 +454,7 @@ static void caches_in_the_heap(struct kunit *test)
 	CHECK_CACHE(KMEM_CACHE(thing, SLAB_HWCACHE_ALIGN), sizeof(struct thing));
 	CHECK_CACHE(KMEM_CACHE_USERCOPY(thing, 0, text), sizeof(struct thing));
 	CHECK_CACHE(kmem_cache_create("large", SZ_64K, 0, 0, NULL), SZ_64K);
+	CHECK_CACHE(kmem_cache_create("typesafe", SIZE, 0, SLAB_TYPESAFE_BY_RCU, NULL), SIZE);
 	kmem_cache_destroy(NULL);
 }
 
@@ -497,7 +499,7 @@ static void caches_of_the_kernel(struct kunit *test)
 	void *objs[2];
 	int i;
 
-	s[0] = kmem_cache_create("typesafe", SIZE, 0, SLAB_TYPESAFE_BY_RCU, NULL);
+	s[0] = kmem_cache_create("dma", SIZE, 0, SLAB_CACHE_DMA, NULL);
 	s[1] = kmem_cache_create("too-large", QUARRY_CACHE_MAX_SIZE + 8, 0, 0, NULL);
 	s[2] = kmem_cache_create("aligned", SIZE, 2 * PAGE_SIZE, 0, NULL);
 	for (i = 0; i < ARRAY_SIZE(s); i++) {

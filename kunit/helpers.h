@@ -39,6 +39,8 @@ extern struct kunit_suite quarry_magazine_suite;
 extern struct kunit_suite quarry_slab_suite;
 extern struct kunit_suite quarry_cache_suite;
 extern struct kunit_suite quarry_bulk_suite;
+extern struct kunit_suite quarry_rcu_suite;
+extern struct kunit_suite quarry_context_suite;
 extern struct kunit_suite quarry_sizeclass_suite;
 extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;

@@ -256,10 +256,40 @@ static unsigned int take_from_slabs(struct quarry_mags *mags, gfp_t gfp, void **
 	return got;
 }
 
+/* In NMI, from what is cached. */
+static unsigned int take_singly(struct quarry_mags *mags, gfp_t gfp, void **objs, unsigned int nr)
+{
+	unsigned int got = 0;
+
+	while (got < nr && !(gfp & __GFP_THISNODE)) {
+		objs[got] = quarry_mags_alloc(mags, gfp);
+		if (!objs[got])
+			break;
+		got++;
+	}
+	return got;
+}
+
 static void give_below(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	atomic_long_add(nr, &mags->nr_free_below);
 	mags->ops->drain(mags, objs, nr);
+}
+
+static void report_null(const struct quarry_slab_cache *sc)
+{
+	quarry_report("cache %s: bulk free of NULL\n", sc->name);
+}
+
+/* No magazine can be had in NMI. */
+static void give_singly(struct quarry_slab_cache *sc, void **objs, unsigned int nr)
+{
+	for (; nr; objs++, nr--) {
+		if (*objs)
+			quarry_mags_free(&sc->mags, *objs);
+		else
+			report_null(sc);
+	}
 }
 
 static void give_rest(struct quarry_slab_cache *sc, void **objs, unsigned int nr)
@@ -271,7 +301,7 @@ static void give_rest(struct quarry_slab_cache *sc, void **objs, unsigned int nr
 	for (; nr; objs += n, nr -= n) {
 		n = nr_valid(objs, min(nr, CHUNK));
 		if (!n) {
-			quarry_report("cache %s: bulk free of NULL\n", sc->name);
+			report_null(sc);
 			n = 1;
 			continue;
 		}
@@ -287,7 +317,10 @@ static void put_back(struct quarry_slab_cache *sc, unsigned int nr, void **objs)
 {
 	unsigned int given = give_to_cpu(sc->mags.front, objs, nr);
 
-	give_rest(sc, objs + given, nr - given);
+	if (unlikely(in_nmi()))
+		give_singly(sc, objs + given, nr - given);
+	else
+		give_rest(sc, objs + given, nr - given);
 }
 
 static noinline void free_slow(struct quarry_cache *cache, unsigned int nr, void **objs,
@@ -306,22 +339,17 @@ static noinline void free_slow(struct quarry_cache *cache, unsigned int nr, void
 
 static bool is_refused(struct quarry_cache *cache, gfp_t gfp)
 {
-	if (quarry_refuse_flags(gfp) || in_nmi())
-		return true;
-	if ((gfp & __GFP_ZERO) && !to_slab_cache(cache)->wipe_size) {
-		quarry_cache_refuse_zero(cache, NULL);
-		return true;
-	}
-	return false;
+	return quarry_refuse_flags(gfp) ||
+	       quarry_cache_refuses_zero(to_slab_cache(cache), gfp);
 }
 
-static noinline void wipe(size_t size, unsigned int nr, void **objs)
+static noinline void wipe(unsigned int nr, void **objs, size_t bytes)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; bytes && i < nr; i++)
 		if (objs[i])
-			memset(objs[i], 0, size);
+			memset(objs[i], 0, bytes);
 }
 
 static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, unsigned int nr,
@@ -336,9 +364,11 @@ static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, u
 	/* A node's objects are not in magazines, which hold those of any. */
 	if (!(gfp & __GFP_THISNODE)) {
 		got = take_from_cpu(mags->front, objs, nr);
-		got += take_from_depot(mags, gfp, objs + got, nr - got);
+		if (!in_nmi())
+			got += take_from_depot(mags, gfp, objs + got, nr - got);
 	}
-	got += take_from_slabs(mags, gfp, objs + got, nr - got);
+	got += in_nmi() ? take_singly(mags, gfp, objs + got, nr - got) :
+			  take_from_slabs(mags, gfp, objs + got, nr - got);
 	if (got < nr) {
 		put_back(sc, got, objs);
 		return 0;
@@ -346,8 +376,7 @@ static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, u
 	if (unlikely(sc->guard))
 		for (i = 0; i < nr; i++)
 			quarry_guard_alloc(sc, objs[i], site);
-	if (quarry_cache_zeroes(sc, gfp))
-		wipe(sc->wipe_size, nr, objs);
+	wipe(nr, objs, quarry_cache_zeroes(sc, gfp));
 	return nr;
 }
 
@@ -362,7 +391,7 @@ unsigned int quarry_cache_alloc_bulk_site(struct quarry_cache *cache, gfp_t gfp,
 	    unlikely(!take_loaded(&cache->front, objs, nr)))
 		return alloc_slow(cache, gfp, nr, objs, site);
 	if (unlikely(want_init_on_alloc(gfp)))
-		wipe(cache->zero_size, nr, objs);
+		wipe(nr, objs, cache->zero_size);
 	return nr;
 }
 EXPORT_SYMBOL_GPL(quarry_cache_alloc_bulk_site);
@@ -370,7 +399,7 @@ EXPORT_SYMBOL_GPL(quarry_cache_alloc_bulk_site);
 void quarry_cache_free_bulk(struct quarry_cache *cache, unsigned int nr, void **objs)
 {
 	if (unlikely(want_init_on_free()))
-		wipe(cache->zero_size, nr, objs);
+		wipe(nr, objs, cache->zero_size);
 	if (unlikely(!give_loaded(&cache->front, objs, nr)))
 		free_slow(cache, nr, objs, _RET_IP_);
 }

@@ -145,17 +145,37 @@ static void free_descriptor(struct rcu_head *rcu)
 	quarry_meta_free(slab->meta, slab, slab->desc_size);
 }
 
+static void free_pages_of(struct quarry_slab *slab, bool wipe)
+{
+	if (wipe)
+		memset(slab->base, 0, PAGE_SIZE << slab->order);
+	quarry_pages_free(slab->extent, slab->base, 1UL << slab->order);
+}
+
+/* Nothing of the cache is used: it may be gone. */
+static void free_typesafe(struct rcu_head *rcu)
+{
+	struct quarry_slab *slab = container_of(rcu, struct quarry_slab, rcu);
+
+	free_pages_of(slab, want_init_on_free());
+	free_descriptor(rcu);
+}
+
 /*
- * The slab is on no list.  Its pages go at once, its descriptor after a grace
- * period: who looks up a pointer that was freed already may still read it.
+ * The slab is on no list.  Its pages go at once, or after a grace period if readers may
+ * still look at its objects, its descriptor after a grace period: who looks up a pointer
+ * that was freed already may still read it.
  */
 static void destroy_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 {
 	quarry_slab_unclaim(slab);
+	if (sc->flags & QUARRY_TYPESAFE_BY_RCU) {
+		WRITE_ONCE(sc->pages->defer.used, true);
+		call_rcu(&slab->rcu, free_typesafe);
+		return;
+	}
 	/* Constructed objects were not wiped when they were freed. */
-	if (want_init_on_free() && !sc->cache.zero_size)
-		memset(slab->base, 0, PAGE_SIZE << slab->order);
-	quarry_pages_free(slab->extent, slab->base, 1UL << slab->order);
+	free_pages_of(slab, want_init_on_free() && !sc->cache.zero_size);
 	call_rcu(&slab->rcu, free_descriptor);
 }
 
@@ -368,10 +388,68 @@ static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 	destroy_slabs(sc, &emptied);
 }
 
+/* === Frees that wait === */
+
+static void defer_object(struct quarry_mags *mags, void *obj)
+{
+	struct quarry_slab_cache *sc = mags_to_cache(mags);
+	struct quarry_slab *slab;
+	int index;
+
+	slab = owner_slab(sc, obj, &index);
+	if (!slab)
+		return;
+	if (quarry_pending_set(&slab->pending, quarry_slab_frees(slab), index, mags->defer,
+			       QUARRY_DEFER_SLABS))
+		quarry_mags_count_deferred(mags);
+	else
+		quarry_report("cache %s: double free of %p\n", sc->name, obj);
+}
+
+static void wipe_object(struct quarry_mags *mags, void *obj)
+{
+	struct quarry_slab_cache *sc = mags_to_cache(mags);
+
+	if (sc->guard)
+		quarry_guard_wipe(sc, obj);
+	else
+		memset(obj, 0, sc->wipe_size);
+}
+
+/*
+ * The slab stays as long as one of its objects was not given back, so one is held
+ * back to the end.
+ */
+void quarry_slab_serve_pending(struct quarry_defer *defer, struct llist_node *node)
+{
+	struct quarry_slab *slab = container_of(node, struct quarry_slab, pending.node);
+	unsigned int nr_words = quarry_slab_nr_words(slab), word, bit, nr;
+	struct quarry_slab_cache *sc = slab->cache;
+	unsigned long *frees = quarry_slab_frees(slab), bits;
+	void *objs[BITS_PER_LONG], *last = NULL;
+
+	for (word = 0; word < nr_words; word++) {
+		bits = quarry_pending_take(&slab->pending, &frees[word]);
+		nr = 0;
+		for_each_set_bit(bit, &bits, BITS_PER_LONG)
+			objs[nr++] = slab->base +
+				     (size_t)(word * BITS_PER_LONG + bit) * sc->layout.stride;
+		if (nr && !last)
+			last = objs[--nr];
+		quarry_mags_free_waited(&sc->mags, objs, nr);
+		cond_resched();
+	}
+	quarry_pending_release(&slab->pending, frees, nr_words, defer, QUARRY_DEFER_SLABS);
+	if (last)
+		quarry_mags_free_waited(&sc->mags, &last, 1);
+}
+
 static const struct quarry_mags_ops cache_ops = {
 	.refill = refill,
 	.drain = drain,
 	.node_of = quarry_extent_node_of,
+	.defer = defer_object,
+	.wipe = wipe_object,
 };
 
 /* === Setting up, tearing down === */
@@ -404,9 +482,10 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 	sc->flags = flags;
 	sc->kind = flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
 	sc->ctor = ctor;
-	/* Constructed objects keep their state: nothing wipes them. */
-	sc->wipe_size = ctor ? 0 : size;
-	/* Nothing is written to what may not even be an object. */
+	sc->constructed = ctor;
+	/* Constructed objects keep their state, typesafe ones have readers: nothing wipes them. */
+	sc->wipe_size = ctor || (flags & QUARRY_TYPESAFE_BY_RCU) ? 0 : size;
+	/* With a guard nothing is written to what may not even be an object. */
 	sc->cache.zero_size = sc->guard ? 0 : sc->wipe_size;
 	strscpy(sc->name, name, sizeof(sc->name));
 	raw_spin_lock_init(&sc->lock);
@@ -421,6 +500,8 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 	quarry_mags_init(&sc->mags, flags & QUARRY_ZEROED || sc->guard ? &sc->veiled :
 								       &sc->cache.front,
 			 &cache_ops, &pages->meta, sc->layout.stride, magazine_bytes);
+	sc->mags.defer = &pages->defer;
+	sc->mags.wipes = sc->guard;
 	if (sc->guard)
 		quarry_guard_init(sc);
 }
@@ -494,12 +575,13 @@ void *quarry_cache_alloc_node_site(struct quarry_cache *cache, gfp_t gfp, int no
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	void *obj = NULL;
 
-	if (quarry_refuse_flags(gfp) || quarry_refuse_node(node) || in_nmi())
+	if (quarry_refuse_flags(gfp) || quarry_refuse_node(node))
 		return NULL;
-	if (!sc->wipe_size && (gfp & __GFP_ZERO))
-		return quarry_cache_refuse_zero(cache, NULL);
+	if (quarry_cache_refuses_zero(sc, gfp))
+		return NULL;
 	if (node != NUMA_NO_NODE || (gfp & __GFP_THISNODE)) {
-		obj = quarry_mags_alloc_node(&sc->mags, gfp, node);
+		/* No node's slabs can be locked in NMI. */
+		obj = in_nmi() ? NULL : quarry_mags_alloc_node(&sc->mags, gfp, node);
 	} else {
 		if (quarry_cache_is_veiled(sc))
 			obj = quarry_front_pop(&sc->veiled);
@@ -508,7 +590,7 @@ void *quarry_cache_alloc_node_site(struct quarry_cache *cache, gfp_t gfp, int no
 	if (obj && unlikely(sc->guard))
 		quarry_guard_alloc(sc, obj, site);
 	if (obj && quarry_cache_zeroes(sc, gfp))
-		memset(obj, 0, sc->wipe_size);
+		memset(obj, 0, quarry_cache_zeroes(sc, gfp));
 	return obj;
 }
 EXPORT_SYMBOL_GPL(quarry_cache_alloc_node_site);
@@ -520,15 +602,24 @@ void *quarry_cache_alloc_slow(struct quarry_cache *cache, gfp_t gfp,
 }
 EXPORT_SYMBOL_GPL(quarry_cache_alloc_slow);
 
-void *quarry_cache_refuse_zero(struct quarry_cache *cache, void *obj)
+bool quarry_cache_refuses_zero(const struct quarry_slab_cache *sc, gfp_t gfp)
 {
-	quarry_report("cache %s has a constructor: __GFP_ZERO is not supported\n",
-		      to_slab_cache(cache)->name);
-	if (obj)
-		quarry_cache_free(cache, obj);
+	if (likely(!(gfp & __GFP_ZERO) || !sc->constructed))
+		return false;
+	quarry_report("cache %s has a constructor: __GFP_ZERO is not supported\n", sc->name);
+	return true;
+}
+
+void *quarry_cache_zero_slow(struct quarry_cache *cache, void *obj)
+{
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+
+	if (!quarry_cache_refuses_zero(sc, __GFP_ZERO))
+		return memset(obj, 0, sc->size);
+	quarry_cache_free(cache, obj);
 	return NULL;
 }
-EXPORT_SYMBOL_GPL(quarry_cache_refuse_zero);
+EXPORT_SYMBOL_GPL(quarry_cache_zero_slow);
 
 void quarry_cache_give_back(struct quarry_slab_cache *sc, void *obj)
 {
@@ -637,7 +728,8 @@ int quarry_slab_cache_verify(struct quarry_slab_cache *sc)
 		quarry_slab_cache_get_stats(sc, &stats);
 		live = stats.mags.nr_alloc - stats.mags.nr_free;
 		if (stats.nr_objs - stats.nr_free - stats.nr_cached != live ||
-		    (sc->guard && sums.noted != live))
+		    sums.noted > live ||
+		    (sc->guard && sums.noted != live && !READ_ONCE(sc->pages->defer.used)))
 			ret = -__LINE__;
 	}
 	if (!ret)

@@ -38,6 +38,7 @@ struct quarry_slab_cache {
 	unsigned int flags;			/* QUARRY_DATA, ... */
 	enum quarry_kind kind;
 	void (*ctor)(void *obj);
+	bool constructed;			/* it has, or had, a constructor */
 	bool dead;				/* the constructor's module has gone */
 	const struct quarry_site *site;		/* birthplace */
 	char name[QUARRY_NAME_SIZE];
@@ -75,11 +76,16 @@ static inline bool quarry_cache_is_veiled(const struct quarry_slab_cache *sc)
 	return sc->mags.front == &sc->veiled;
 }
 
-/* Is an object of @sc to be zeroed before it is handed out? */
-static inline bool quarry_cache_zeroes(const struct quarry_slab_cache *sc, gfp_t gfp)
+/* How many bytes of an object are to be zeroed before it is handed out; @gfp was not refused. */
+static inline size_t quarry_cache_zeroes(const struct quarry_slab_cache *sc, gfp_t gfp)
 {
-	return want_init_on_alloc(gfp) || (sc->flags & QUARRY_ZEROED);
+	if ((gfp & __GFP_ZERO) || (sc->flags & QUARRY_ZEROED))
+		return sc->size;
+	return want_init_on_alloc(gfp) ? sc->wipe_size : 0;
 }
+
+/* Is __GFP_ZERO refused, after a report? */
+bool quarry_cache_refuses_zero(const struct quarry_slab_cache *sc, gfp_t gfp);
 
 /* Zeroed, for quarry_slab_cache_init(); NULL if there is no memory. */
 struct quarry_slab_cache *quarry_slab_cache_alloc(const struct quarry_pages *pages, gfp_t gfp);
@@ -93,6 +99,9 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
  */
 void quarry_slab_cache_fini(struct quarry_slab_cache *sc);
 void quarry_slab_cache_free(struct quarry_slab_cache *sc);
+
+/* QUARRY_DEFER_SLABS: pending objects of a slab that have waited long enough are freed. */
+void quarry_slab_serve_pending(struct quarry_defer *defer, struct llist_node *node);
 
 /* Slabs without any object in use go back to the page heap. */
 void quarry_slab_cache_free_empty(struct quarry_slab_cache *sc);

@@ -79,13 +79,13 @@ static size_t absent_size(unsigned long nr_pages)
 	return BITS_TO_LONGS(nr_pages) * sizeof(long);
 }
 
-/* The struct, its buddy's bitmaps, its bitmap of absent pages. */
+/* The struct, its buddy's bitmaps, its bitmaps of pending frees and of absent pages. */
 static size_t extent_size(unsigned long nr_pages)
 {
 	unsigned int order = ilog2(nr_pages);
 
 	return ALIGN(extent_struct_size(order), sizeof(long)) +
-	       quarry_buddy_state_size(nr_pages, order) + absent_size(nr_pages);
+	       quarry_buddy_state_size(nr_pages, order) + 2 * absent_size(nr_pages);
 }
 
 static size_t notes_size(unsigned long nr_pages)
@@ -271,6 +271,8 @@ struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, enum quarry_
 	ext->kind = kind;
 	INIT_LIST_HEAD(&ext->node_all);
 	ext->absent = (void *)ext + extent_size(nr_pages) - absent_size(nr_pages);
+	ext->frees = (void *)ext->absent - absent_size(nr_pages);
+	quarry_pending_init(&ext->pending);
 	quarry_buddy_init_state(&ext->buddy, nr_pages, ext->order, buddy_state(ext, ext->order));
 	if (is_tracked(ext))
 		kmemleak_alloc(ext->base, nr_pages << PAGE_SHIFT, 0, gfp);

@@ -16,6 +16,7 @@
 #include <quarry/buddy.h>
 #include <quarry/heap.h>
 
+#include "defer.h"
 #include "meta.h"
 #include "pagemap.h"
 
@@ -48,6 +49,8 @@ struct quarry_extent {
 	unsigned long *absent;		/* bit per page: they may be another extent's by now */
 	struct quarry_note *notes;	/* constant: per page, of runs; or NULL */
 	bool split;			/* under the heap's reclaim mutex: see extent.c */
+	unsigned long *frees;		/* bit per page: a run whose free is pending starts there */
+	struct quarry_pending pending;	/* of frees */
 	struct rcu_head rcu;
 	unsigned char bucket_order;	/* under pages->lock */
 	unsigned char bucket_fullness;	/* under pages->lock */

@@ -25,8 +25,12 @@
  * Locking: guard->lock, irq-safe, for BATCH objects at a time; nothing is called under
  * it.  NMI goes past the quarantine.
  *
+ * Objects in quarantine count as free.  Those whose free waits for a grace period count as
+ * allocated, but are live no more: they are wiped, and freed past the quarantine, when it
+ * is over.
+ *
  * Invariants (quarry_guard_verify()): an object that is free in its slab is not live; live
- * notes = objects in the hands of users.  Objects in quarantine count as free.
+ * notes <= objects that count as allocated, and = where no free waits.
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -256,21 +260,25 @@ static void *quarantine(struct quarry_slab_cache *sc, void *obj)
 	return oldest;
 }
 
-void *quarry_guard_retire(struct quarry_slab_cache *sc, void *obj)
+void quarry_guard_wipe(struct quarry_slab_cache *sc, void *obj)
 {
 	struct quarry_note *note;
 
 	if (!sc->guard->hardened) {
 		if (want_init_on_free())
 			memset(obj, 0, sc->wipe_size);
-		return obj;
+		return;
 	}
 	note = note_of_ours(sc, obj);
-	if (!note)
-		return obj;
-	check_bytes(sc, note, 0, obj, sc->size, red_size(sc), RED);
+	if (note)
+		check_bytes(sc, note, 0, obj, sc->size, red_size(sc), RED);
 	memset(obj, poison(), sc->wipe_size);
-	return quarantine(sc, obj);
+}
+
+void *quarry_guard_retire(struct quarry_slab_cache *sc, void *obj)
+{
+	quarry_guard_wipe(sc, obj);
+	return sc->guard->hardened ? quarantine(sc, obj) : obj;
 }
 
 static unsigned int take_oldest(struct quarry_guard *g, void **objs)

@@ -60,9 +60,12 @@ void quarry_guard_alloc(struct quarry_slab_cache *sc, void *obj, const struct qu
  */
 bool quarry_guard_claim(struct quarry_slab_cache *sc, const void *obj, unsigned long caller);
 
+/* An object that was claimed: was it overrun?  It is wiped.  Any context. */
+void quarry_guard_wipe(struct quarry_slab_cache *sc, void *obj);
+
 /*
- * An object that was claimed: was it overrun?  It is wiped.  Returns the one to go on
- * with, which may be another that has been in quarantine, or NULL.
+ * The same, and it goes into quarantine.  Returns the one to go on with, which may be
+ * another that has been there, or NULL.
  */
 void *quarry_guard_retire(struct quarry_slab_cache *sc, void *obj);
 

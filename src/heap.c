@@ -96,6 +96,44 @@ struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_
 	return likely(cache != &cold_cache.cache) ? cache : class_create(hp, kind, index, gfp);
 }
 
+/* === Size classes and objects that were missed where they cannot be had === */
+
+void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
+			       unsigned int index)
+{
+	set_bit(index, hp->missed[kind]);
+	quarry_defer_add(&hp->pages.defer, QUARRY_DEFER_CLASSES, &hp->missing);
+}
+
+static void serve_missing(struct quarry_defer *defer, struct llist_node *node)
+{
+	struct quarry_heap_priv *hp = container_of(node, struct quarry_heap_priv, missing);
+	struct quarry_cache *cache;
+	unsigned int kind, i;
+
+	quarry_defer_release(node);
+	for (kind = 0; kind < QUARRY_NR_KINDS; kind++) {
+		for_each_set_bit(i, hp->missed[kind], QUARRY_NR_CLASSES) {
+			clear_bit(i, hp->missed[kind]);
+			cache = quarry_heap_class(hp, kind, i, GFP_KERNEL);
+			if (cache)
+				quarry_mags_request(&to_slab_cache(cache)->mags);
+		}
+	}
+}
+
+static void init_deferrals(struct quarry_heap_priv *hp)
+{
+	struct quarry_defer *defer = &hp->pages.defer;
+
+	quarry_defer_init_node(&hp->missing);
+	defer->kinds[QUARRY_DEFER_CLASSES].serve = serve_missing;
+	defer->kinds[QUARRY_DEFER_RESTOCK].serve = quarry_mags_serve_restock;
+	defer->kinds[QUARRY_DEFER_WAITING].serve = quarry_mags_serve_filling;
+	defer->kinds[QUARRY_DEFER_SLABS].serve = quarry_slab_serve_pending;
+	defer->kinds[QUARRY_DEFER_EXTENTS].serve = quarry_extent_serve_pending;
+}
+
 void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 			     void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg)
 {
@@ -167,11 +205,14 @@ static bool relieve(struct quarry_pages *pages)
 {
 	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
 
-	if (time_before(jiffies, READ_ONCE(hp->relieved) + HZ / 10))
+	/* What waits for a grace period comes back in any case. */
+	bool waited = quarry_heap_wait(hp);
+
+	if (!waited && time_before(jiffies, READ_ONCE(hp->relieved) + HZ / 10))
 		return false;
 	mutex_lock(&hp->mutex);
 	/* Whoever waited for another one's drain has what that one freed. */
-	if (!time_before(jiffies, hp->relieved + HZ / 10)) {
+	if (waited || !time_before(jiffies, hp->relieved + HZ / 10)) {
 		drain_heap(hp);
 		WRITE_ONCE(hp->relieved, jiffies);
 	}
@@ -188,11 +229,13 @@ static void notify(struct quarry_pages *pages)
 	quarry_pressure_notify(&hp->pressure);
 }
 
-static void assist(struct quarry_pages *pages, unsigned long nr_pages)
+static bool assist(struct quarry_pages *pages, unsigned long nr_pages)
 {
 	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
 
-	quarry_pressure_assist(&hp->pressure, nr_pages);
+	if (quarry_pages_nr_above(pages))
+		quarry_pressure_assist(&hp->pressure, nr_pages);
+	return quarry_heap_waits_too_much(hp) && quarry_heap_wait(hp);
 }
 
 static void failed(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp)
@@ -278,8 +321,11 @@ static int check_cache_params(const char *name, size_t size, size_t align, unsig
 		what = "objects below 8 bytes need QUARRY_DATA";
 	else if (align && (!is_power_of_2(align) || align > PAGE_SIZE))
 		what = "align has to be 0 or a power of two up to the page size";
-	else if (flags & ~(QUARRY_DATA | QUARRY_HWCACHE_ALIGN | QUARRY_ZEROED))
+	else if (flags & ~(QUARRY_DATA | QUARRY_HWCACHE_ALIGN | QUARRY_ZEROED |
+			   QUARRY_TYPESAFE_BY_RCU))
 		what = "unknown flags";
+	else if ((flags & QUARRY_TYPESAFE_BY_RCU) && (flags & QUARRY_ZEROED))
+		what = "QUARRY_ZEROED excludes QUARRY_TYPESAFE_BY_RCU";
 	else if (ctor && (flags & QUARRY_ZEROED))
 		what = "QUARRY_ZEROED excludes a constructor";
 	if (!what)
@@ -347,6 +393,8 @@ void quarry_cache_destroy(struct quarry_cache *cache)
 		return;
 	sc = to_slab_cache(cache);
 	hp = to_priv(sc->heap);
+	if (sc->mags.deferred)
+		quarry_heap_settle(hp);
 	mutex_lock(&hp->mutex);
 	list_del(&sc->node);
 	detach_cache(sc, NULL);
@@ -461,6 +509,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 				params->reserve, backing);
 	if (ret)
 		return ret;
+	init_deferrals(hp);
 	hp->pages.guards = get_guards(params);
 	hp->pages.name = hp->name;
 	hp->pages.relieve = relieve;
@@ -528,6 +577,7 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 err_pages:
 	/* The reserve may have been used up and the refill worker called. */
 	quarry_refill_stop(&hp->refill);
+	quarry_defer_stop(&hp->pages.defer);
 	quarry_pages_put_all(&hp->pages);
 	rcu_barrier();
 	quarry_pages_fini(&hp->pages);
@@ -575,6 +625,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	unsigned long pages, lost;
 
 	/* What was freed for after a grace period is back. */
+	quarry_heap_settle(hp);
 	rcu_barrier();
 	quarry_debugfs_remove(hp);
 	remove_heap(hp);
@@ -582,6 +633,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	quarry_reclaim_stop(&hp->reclaim);
 	/* Nobody is left who allocates, not even a reclaimer. */
 	quarry_refill_stop(&hp->refill);
+	quarry_defer_stop(&hp->pages.defer);
 	/* Who lets hot runs go may have been about to queue one that was stopped by then. */
 	cancel_delayed_work_sync(&hp->pressure.work);
 	cancel_delayed_work_sync(&hp->reclaim.work);
@@ -597,6 +649,9 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 			      hp->name, hp->site->function, hp->site->file, hp->site->line, pages);
 	if (pages)
 		quarry_owners_report(hp, NULL);
+	/* Slabs of typesafe caches. */
+	if (hp->pages.defer.used)
+		rcu_barrier();
 	quarry_pages_put_all(&hp->pages);
 	/* Lookups of what was freed before have ended; descriptors are back. */
 	rcu_barrier();
@@ -698,6 +753,7 @@ int quarry_heap_verify(struct quarry_heap *heap)
 	struct verify_arg v = {};
 	unsigned long runs, nr_used;
 
+	quarry_heap_settle(hp);
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, verify_cache, &v);
 	mutex_unlock(&hp->mutex);

@@ -51,6 +51,9 @@ struct quarry_heap_priv {
 	struct mutex mutex;			/* the next two; drains of magazines */
 	struct list_head caches;		/* created by users, not size classes */
 	unsigned long relieved;			/* jiffies of the last try */
+	/* Size classes that were missed where they cannot be made. */
+	unsigned long missed[QUARRY_NR_KINDS][BITS_TO_LONGS(QUARRY_NR_CLASSES)];
+	struct llist_node missing;		/* of deferrals */
 	raw_spinlock_t arenas_lock;
 	struct list_head arenas;		/* under arenas_lock */
 	unsigned long nr_arenas;		/* under arenas_lock */
@@ -85,10 +88,30 @@ void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
 				       unsigned int index, gfp_t gfp);
 
+/* Have a worker make the class, and some objects of it.  Any context. */
+void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
+			       unsigned int index);
+
 static inline struct quarry_heap_priv *quarry_heap_of_extent(const struct quarry_extent *ext)
 {
 	return container_of(ext->pages, struct quarry_heap_priv, pages);
 }
+
+/* sized.c: preemption is off, @owner is that of @ptr. */
+void quarry_report_bad_free(const void *ptr, unsigned long owner, unsigned long caller);
+
+/* === free_later.c === */
+
+/* Frees a run after a grace period; false if it is none.  Any context; preemption is off. */
+bool quarry_run_free_later(const void *ptr, unsigned long owner, unsigned long caller);
+/* QUARRY_DEFER_EXTENTS */
+void quarry_extent_serve_pending(struct quarry_defer *defer, struct llist_node *node);
+/* All that waits for a grace period has been freed, and all that was put off done.  May sleep. */
+void quarry_heap_settle(struct quarry_heap_priv *hp);
+/* Most of what waits has been freed; false if nothing did.  May sleep. */
+bool quarry_heap_wait(struct quarry_heap_priv *hp);
+/* Does so much wait that who makes the heap grow should wait, too? */
+bool quarry_heap_waits_too_much(struct quarry_heap_priv *hp);
 
 /* arena.c: destroy all arenas of a heap, reporting them. */
 void quarry_arenas_destroy(struct quarry_heap_priv *hp);

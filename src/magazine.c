@@ -23,7 +23,9 @@
  * synchronize_rcu()), and owns them.
  *
  * An interrupt that finds its CPU's byte taken works on the depot directly,
- * one object at a time, and on the layer below if that has none.
+ * one object at a time, and on the layer below if that has none.  An NMI always works
+ * on the depot so, by trylock, and never on the layer below: an allocation fails then,
+ * and a free is put off (defer.c).
  *
  * The depots, and how a magazine is sorted by node on its way there, are in depot.c.
  *
@@ -41,7 +43,8 @@
  * object then comes from and goes to the layer below and is counted there; the
  * inline paths need no test, as all they find is the static empty magazine.
  *
- * Locking: depot->lock, irq-safe, for one exchange; nothing is called under it.
+ * Locking: depot->lock, irq-safe, for one exchange; nothing is called under it.  NMIs only
+ * try it.
  *
  * Invariants: a magazine has 0 <= count <= capacity; full lists hold count > 0,
  * empty lists count == 0; nr_alloc - nr_free (quarry_mags_get_stats()) = objects
@@ -127,6 +130,8 @@ void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
 	mags->ops = ops;
 	mags->meta = meta;
 	mags->size = size;
+	quarry_defer_init_node(&mags->restock);
+	quarry_defer_init_node(&mags->filling);
 	quarry_mags_resize(mags, bytes);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_init);
@@ -182,6 +187,75 @@ static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 	return true;
 }
 
+static bool has_objects(const struct quarry_magazine *mag)
+{
+	return mag->count;
+}
+
+static bool has_room(const struct quarry_magazine *mag)
+{
+	return mag->count < mag->capacity;
+}
+
+/* === An interrupt that found the byte taken, an NMI === */
+
+static bool lock_depot(struct quarry_depot *depot, unsigned long *flags)
+{
+	/* Whoever was interrupted may hold it. */
+	if (in_nmi())
+		return raw_spin_trylock_irqsave(&depot->lock, *flags);
+	raw_spin_lock_irqsave(&depot->lock, *flags);
+	return true;
+}
+
+static void *alloc_nested(struct quarry_mags *mags)
+{
+	struct quarry_depot *depot = quarry_local_depot(mags);
+	struct quarry_magazine *mag;
+	unsigned long flags;
+	void *obj = NULL;
+
+	if (!lock_depot(depot, &flags))
+		return NULL;
+	mag = quarry_mag_pop(&depot->full);
+	if (mag) {
+		obj = mag->objs[--mag->count];
+		if (mag->count)
+			quarry_mag_push(&depot->full, mag);
+		else
+			quarry_mag_push(&depot->empty, mag);
+		depot->nr_alloc++;
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return obj;
+}
+
+static bool free_nested(struct quarry_mags *mags, void *obj)
+{
+	struct quarry_depot *depot = quarry_mags_sorts(mags) ?
+				     &mags->depots[mags->ops->node_of(obj)] :
+				     quarry_local_depot(mags);
+	struct quarry_magazine *mag;
+	unsigned long flags;
+	bool done = false;
+
+	if (!lock_depot(depot, &flags))
+		return false;
+	mag = depot->full.first;
+	if (mag && has_room(mag)) {
+		mag->objs[mag->count++] = obj;
+		done = true;
+	} else if (depot->empty.first && depot->full.nr < mags->max_full) {
+		mag = quarry_mag_pop(&depot->empty);
+		mag->objs[mag->count++] = obj;
+		quarry_mag_push(&depot->full, mag);
+		done = true;
+	}
+	depot->nr_free += done;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return done;
+}
+
 /* === The two magazines of this CPU; preemption off and busy taken === */
 
 /* @mag becomes loaded, loaded becomes previous; returns what previous was. */
@@ -199,16 +273,6 @@ static void swap_previous(struct quarry_cpu *c)
 	mag = xchg(&c->loaded, mag);
 	/* Others only put in what is there already. */
 	WRITE_ONCE(c->previous, mag);
-}
-
-static bool has_objects(const struct quarry_magazine *mag)
-{
-	return mag->count;
-}
-
-static bool has_room(const struct quarry_magazine *mag)
-{
-	return mag->count < mag->capacity;
 }
 
 /*
@@ -271,7 +335,7 @@ static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c,
 			return obj;
 		}
 	}
-	return alloc_from_depot(mags, c, surplus);
+	return unlikely(in_nmi()) ? alloc_nested(mags) : alloc_from_depot(mags, c, surplus);
 }
 
 /* Both magazines are full: exchange one for an empty one of the depot. */
@@ -312,55 +376,7 @@ static bool free_busy(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
 			return true;
 		}
 	}
-	return free_to_depot(mags, c, obj, surplus);
-}
-
-/* === An interrupt that found the byte taken === */
-
-static void *alloc_nested(struct quarry_mags *mags)
-{
-	struct quarry_depot *depot = quarry_local_depot(mags);
-	struct quarry_magazine *mag;
-	unsigned long flags;
-	void *obj = NULL;
-
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = quarry_mag_pop(&depot->full);
-	if (mag) {
-		obj = mag->objs[--mag->count];
-		if (mag->count)
-			quarry_mag_push(&depot->full, mag);
-		else
-			quarry_mag_push(&depot->empty, mag);
-		depot->nr_alloc++;
-	}
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return obj;
-}
-
-static bool free_nested(struct quarry_mags *mags, void *obj)
-{
-	struct quarry_depot *depot = quarry_mags_sorts(mags) ?
-				     &mags->depots[mags->ops->node_of(obj)] :
-				     quarry_local_depot(mags);
-	struct quarry_magazine *mag;
-	unsigned long flags;
-	bool done = false;
-
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	mag = depot->full.first;
-	if (mag && has_room(mag)) {
-		mag->objs[mag->count++] = obj;
-		done = true;
-	} else if (depot->empty.first && depot->full.nr < mags->max_full) {
-		mag = quarry_mag_pop(&depot->empty);
-		mag->objs[mag->count++] = obj;
-		quarry_mag_push(&depot->full, mag);
-		done = true;
-	}
-	depot->nr_free += done;
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return done;
+	return unlikely(in_nmi()) ? free_nested(mags, obj) : free_to_depot(mags, c, obj, surplus);
 }
 
 /* === Allocating === */
@@ -450,15 +466,28 @@ static void *alloc_refill(struct quarry_mags *mags, gfp_t gfp)
 	return obj;
 }
 
+/* NMIs have to do with what is cached. */
+static void *alloc_below(struct quarry_mags *mags, gfp_t gfp, bool ready)
+{
+	void *obj = NULL;
+
+	if (!in_nmi())
+		obj = ready ? alloc_refill(mags, gfp) :
+			      quarry_mags_alloc_node(mags, gfp, NUMA_NO_NODE);
+	if (unlikely(!obj) && !gfpflags_allow_blocking(gfp))
+		quarry_mags_request(mags);
+	return obj;
+}
+
 void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp)
 {
 	void *obj;
 
 	if (unlikely(quarry_mags_is_off(mags)) ||
 	    (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, gfp)))
-		return quarry_mags_alloc_node(mags, gfp, NUMA_NO_NODE);
+		return alloc_below(mags, gfp, false);
 	obj = try_alloc(mags);
-	return obj ?: alloc_refill(mags, gfp);
+	return obj ?: alloc_below(mags, gfp, true);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_alloc);
 
@@ -514,12 +543,16 @@ void quarry_mags_free(struct quarry_mags *mags, void *obj)
 	    (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, GFP_NOWAIT)))
 		goto below;
 	if (!try_free(mags, obj, &surplus) &&
-	    (!stock_empty(mags) || !try_free(mags, obj, &surplus)))
+	    (in_nmi() || !stock_empty(mags) || !try_free(mags, obj, &surplus)))
 		goto below;
 	quarry_magazine_dispose(mags, surplus);
 	return;
 
 below:
+	if (unlikely(in_nmi())) {
+		mags->ops->defer(mags, obj);
+		return;
+	}
 	atomic_long_inc(&mags->nr_free_below);
 	mags->ops->drain(mags, &obj, 1);
 }
@@ -679,6 +712,7 @@ void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
 		return;
 	detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), &list);
 	flush_list(mags, list);
+	quarry_mags_seal(mags);
 }
 
 void quarry_mags_fini(struct quarry_mags *mags)

@@ -12,6 +12,7 @@
 
 #include <quarry/magazine.h>
 
+#include "defer.h"
 #include "meta.h"
 #include "pages.h"
 
@@ -31,6 +32,10 @@ struct quarry_mags_ops {
 	void (*drain)(struct quarry_mags *mags, void **objs, unsigned int nr);
 	/* The node of an object; NULL if they are not to be sorted.  Any context. */
 	int (*node_of)(const void *obj);
+	/* Frees one after a grace period; any context, preemption is off. */
+	void (*defer)(struct quarry_mags *mags, void *obj);
+	/* Wipes one that has waited, for init_on_free; any context but NMI. */
+	void (*wipe)(struct quarry_mags *mags, void *obj);
 };
 
 struct quarry_mag_list {
@@ -61,9 +66,18 @@ struct quarry_mags {
 	unsigned int max_capacity;	/* this and the next: written while stopped */
 	unsigned int max_full;		/* full magazines per depot */
 	bool off;			/* nothing goes through magazines */
+	bool wipes;			/* constant: what has waited is wiped in any case */
 	struct quarry_magazine *detached;	/* between detach and flush; caller's lock */
 	atomic_long_t nr_ended[QUARRY_NR_LOW_LAYERS];	/* allocations that ended below */
 	atomic_long_t nr_free_below;	/* frees that went straight below, less refused ones */
+	/* The rest is for who has a @defer, set after quarry_mags_init(), and else NULL. */
+	struct quarry_defer *defer;
+	struct llist_node restock;		/* restock.c: see there */
+	int restock_node;			/* where it is wanted */
+	unsigned long restock_not_before;	/* jiffies; worker only */
+	struct llist_node filling;		/* waiting.c: a CPU has a waiting magazine */
+	atomic_long_t nr_waiting;		/* objects that wait, but for those of CPUs */
+	bool deferred;				/* something of this front was, ever */
 };
 
 /* The area of fronts that are not in use yet. */
@@ -99,7 +113,10 @@ void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
 /* Everything must have been flushed. */
 void quarry_mags_fini(struct quarry_mags *mags);
 
-/* The slow halves of quarry_front_pop() and _push(). */
+/*
+ * The slow halves of quarry_front_pop() and _push().  Any context; in NMI they make do with
+ * what the magazines and the depot of this node have or, for a free, with its bit.
+ */
 void *quarry_mags_alloc(struct quarry_mags *mags, gfp_t gfp);
 void quarry_mags_free(struct quarry_mags *mags, void *obj);
 /* One object of @node, past the magazines; see refill above.  Context as for _alloc(). */
@@ -143,5 +160,29 @@ static inline unsigned long quarry_mags_nr_live(const struct quarry_mags_stats *
 
 /* Objects in magazines and depots; exact while quiet. */
 unsigned long quarry_mags_nr_cached(struct quarry_mags *mags);
+/* Objects that wait for a grace period: allocated still, for all counters. */
+unsigned long quarry_mags_nr_waiting(struct quarry_mags *mags);
+
+/* === waiting.c === */
+
+/*
+ * Frees @obj after a grace period.  Any context; preemption is off.  Counted as free, and
+ * checked by the layer below, when it is over.
+ */
+void quarry_mags_free_later(struct quarry_mags *mags, void *obj);
+/* For ops->defer: one more object waits below; and below it is free now. */
+void quarry_mags_count_deferred(struct quarry_mags *mags);
+void quarry_mags_free_waited(struct quarry_mags *mags, void **objs, unsigned int nr);
+/* What CPUs have not filled yet starts to wait.  Two rcu_barrier() later all is free. */
+void quarry_mags_seal(struct quarry_mags *mags);
+/* QUARRY_DEFER_WAITING */
+void quarry_mags_serve_filling(struct quarry_defer *defer, struct llist_node *node);
+
+/* === restock.c === */
+
+/* An allocation where the layer below could not be asked failed: a worker shall do that. */
+void quarry_mags_request(struct quarry_mags *mags);
+/* QUARRY_DEFER_RESTOCK */
+void quarry_mags_serve_restock(struct quarry_defer *defer, struct llist_node *node);
 
 #endif /* _QUARRY_SRC_MAGAZINE_H */

@@ -112,10 +112,10 @@ static void unwatch_modules(void)
 
 /* === Init and exit === */
 
-void quarry_abi_1(void)
+void quarry_abi_2(void)
 {
 }
-EXPORT_SYMBOL_GPL(quarry_abi_1);
+EXPORT_SYMBOL_GPL(quarry_abi_2);
 
 static int __init quarry_init(void)
 {

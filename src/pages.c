@@ -373,8 +373,12 @@ static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages
 		addr = alloc_mapped(pages, want, layer);
 	if (addr)
 		return addr;
-	if (gfpflags_allow_blocking(want->gfp) && pages->assist && quarry_pages_nr_above(pages))
-		pages->assist(pages, want->nr_pages);
+	if (gfpflags_allow_blocking(want->gfp) && pages->assist &&
+	    pages->assist(pages, want->nr_pages)) {
+		addr = alloc_mapped(pages, want, layer);
+		if (addr)
+			return addr;
+	}
 	if (want->near || (nr_node_ids > 1 && !(want->gfp & __GFP_THISNODE))) {
 		addr = quarry_pages_grow_near(pages, want);
 		if (addr)
@@ -485,6 +489,7 @@ int quarry_pages_init(struct quarry_pages *pages, int node, u64 limit, u64 soft_
 	INIT_LIST_HEAD(&pages->extents);
 	INIT_LIST_HEAD(&pages->spare);
 	quarry_meta_init(&pages->meta, pages->node, backing);
+	quarry_defer_init(&pages->defer);
 	/* Zeroed trees are empty ones, as RB_ROOT_CACHED. */
 	pages->nodes = kvcalloc(nr_node_ids, sizeof(*pages->nodes), GFP_KERNEL);
 	return pages->nodes ? 0 : -ENOMEM;

@@ -47,11 +47,7 @@ static int check(struct quarry_cache *cache, gfp_t gfp, unsigned int nr)
 			      to_slab_cache(cache)->name, nr);
 		return -EINVAL;
 	}
-	if ((gfp & __GFP_ZERO) && !to_slab_cache(cache)->wipe_size) {
-		quarry_cache_refuse_zero(cache, NULL);
-		return -EINVAL;
-	}
-	return 0;
+	return quarry_cache_refuses_zero(to_slab_cache(cache), gfp) ? -EINVAL : 0;
 }
 
 /* A longer list; the old one stays if there is no memory. */

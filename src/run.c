@@ -116,10 +116,39 @@ static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 	}
 }
 
+/* === Frees that wait === */
+
+bool quarry_run_defer(struct quarry_extent *ext, const void *addr, unsigned long nr_pages)
+{
+	struct quarry_defer *defer = &ext->pages->defer;
+
+	if (!quarry_pending_set(&ext->pending, ext->frees, quarry_extent_page_of(ext, addr), defer,
+				QUARRY_DEFER_EXTENTS))
+		return false;
+	atomic_long_add(nr_pages << PAGE_SHIFT, &defer->waiting);
+	return true;
+}
+
+static void defer_block(struct quarry_mags *mags, void *addr)
+{
+	struct quarry_extent *ext = quarry_extent_find(addr);
+
+	if (ext && quarry_run_defer(ext, addr, 1UL << to_front(mags)->order))
+		return;
+	quarry_report("double free of %u pages at %p\n", 1U << to_front(mags)->order, addr);
+}
+
+static void wipe_block(struct quarry_mags *mags, void *addr)
+{
+	memset(addr, 0, mags->size);
+}
+
 static const struct quarry_mags_ops run_ops = {
 	.refill = refill,
 	.drain = drain,
 	.node_of = quarry_extent_node_of,
+	.defer = defer_block,
+	.wipe = wipe_block,
 };
 
 void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
@@ -144,6 +173,8 @@ void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
 					 pages->guards ? &rf->veiled : &rf->front->front,
 					 &run_ops, &pages->meta, PAGE_SIZE << order,
 					 magazine_bytes);
+			rf->mags.defer = &pages->defer;
+			rf->mags.wipes = pages->guards & QUARRY_HEAP_HARDENED;
 			if (order > magazine_order)
 				quarry_mags_stop(&rf->mags);
 		}
@@ -161,6 +192,15 @@ void quarry_runs_fini(struct quarry_runs *runs)
 	for (k = 0; k < QUARRY_NR_KINDS; k++)
 		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++)
 			quarry_mags_fini(&runs->fronts[k][order].mags);
+}
+
+void quarry_runs_seal(struct quarry_runs *runs)
+{
+	unsigned int k, order;
+
+	for (k = 0; k < QUARRY_NR_KINDS; k++)
+		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++)
+			quarry_mags_seal(&runs->fronts[k][order].mags);
 }
 
 static struct quarry_run_front *front_for(struct quarry_runs *runs, unsigned long nr_pages,
@@ -306,6 +346,10 @@ void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want 
 	struct quarry_run_front *rf = front_for(runs, want->nr_pages, want->kind);
 	void *addr;
 
+	/* Only what magazines hold. */
+	if (in_nmi() && (!rf || want->node != NUMA_NO_NODE || want->order > rf->order ||
+			 (want->gfp & __GFP_THISNODE)))
+		return NULL;
 	if (!rf) {
 		addr = want->node == NUMA_NO_NODE && !(want->gfp & __GFP_THISNODE) &&
 		       want->nr_pages == 1UL << want->order ?

@@ -54,10 +54,19 @@ void *quarry_run_take_hot(struct quarry_runs *runs, unsigned long nr_pages,
 bool quarry_run_free_hot(struct quarry_hot *hot, void *addr);
 /*
  * Frees the run at @addr, the start of a page of @ext with this owner.  -EINVAL if it
- * is none or was freed meanwhile; the caller reports.  Preemption is off.
+ * is none or was freed meanwhile; the caller reports.  Preemption is off.  In NMI only one
+ * that has a front.
  */
 int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *addr,
 		    unsigned long owner);
+
+/*
+ * Frees the run of @nr_pages at @addr of @ext after a grace period; false if that
+ * was asked for already.  Any context; preemption is off.
+ */
+bool quarry_run_defer(struct quarry_extent *ext, const void *addr, unsigned long nr_pages);
+/* quarry_mags_seal() of all fronts. */
+void quarry_runs_seal(struct quarry_runs *runs);
 
 /*
  * Make @nr_pages pages at @addr, which the caller holds, a run as it was allocated;

@@ -29,7 +29,7 @@
 
 static bool refuse(gfp_t gfp, int node)
 {
-	return in_nmi() || quarry_refuse_flags(gfp) || quarry_refuse_node(node);
+	return quarry_refuse_flags(gfp) || quarry_refuse_node(node);
 }
 
 /* Says who asked for what no extent can hold. */
@@ -83,7 +83,11 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 		return alloc_run(hp, &want, site);
 	}
 	cache = quarry_heap_class(hp, kind, quarry_size_class(size, kind), gfp);
-	return cache ? quarry_cache_alloc_node_site(cache, gfp, node, site) : NULL;
+	if (likely(cache))
+		return quarry_cache_alloc_node_site(cache, gfp, node, site);
+	if (!quarry_may_call_kernel())
+		quarry_heap_request_class(hp, kind, quarry_size_class(size, kind));
+	return NULL;
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_node_site);
 
@@ -158,8 +162,7 @@ static const char *what_is(unsigned long owner)
 	}
 }
 
-/* Preemption is off: @ext stays. */
-static void report_bad_free(const void *ptr, unsigned long owner, unsigned long caller)
+void quarry_report_bad_free(const void *ptr, unsigned long owner, unsigned long caller)
 {
 	struct quarry_extent *ext = quarry_extent_find(ptr);
 	struct quarry_slab *slab = quarry_owner_to_slab(owner);
@@ -192,12 +195,16 @@ static void free_run(const void *ptr, unsigned long owner, unsigned long caller)
 	struct quarry_extent *ext;
 
 	if (unlikely(!PAGE_ALIGNED(ptr) || !quarry_run_nr_pages(owner))) {
-		report_bad_free(ptr, owner, caller);
+		quarry_report_bad_free(ptr, owner, caller);
 		return;
 	}
 	ext = __quarry_extent_find(ptr);
 	if (ext && !quarry_run_note_free(ext, ptr, caller))
 		return;
+	if (unlikely(in_nmi()) && !quarry_owner_to_front(owner)) {
+		quarry_run_free_later(ptr, owner, caller);
+		return;
+	}
 	if (want_init_on_free() || (ext && ext->pages->guards & QUARRY_HEAP_HARDENED))
 		owner = wipe_run(ptr, owner);
 	ext = owner ? __quarry_extent_find(ptr) : NULL;
@@ -262,7 +269,7 @@ static __always_inline bool free_to_hot(unsigned long owner, const void *ptr)
 {
 	struct quarry_hot *hot = quarry_owner_to_hot(owner);
 
-	return hot && PAGE_ALIGNED(ptr) && quarry_run_free_hot(hot, (void *)ptr);
+	return hot && PAGE_ALIGNED(ptr) && !in_nmi() && quarry_run_free_hot(hot, (void *)ptr);
 }
 
 static __always_inline void free_for(const void *ptr, unsigned long caller)

@@ -14,8 +14,11 @@
  * object per page or eight in all; if none up to 5 does, the one that wastes
  * least.
  *
+ * A second bitmap, changed without a lock, marks objects whose free is pending
+ * (defer.c); they are in use until that is over.
+ *
  * Locking: the caller's (cache->lock) for everything that reads or changes the
- * bits; layout and position are constant.
+ * free bits; layout and position are constant.
  *
  * Invariant (quarry_slab_verify()): nr_free = number of bits set, none at or
  * above nr_objs.
@@ -78,7 +81,8 @@ void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, siz
 
 size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout)
 {
-	size_t size = struct_size_t(struct quarry_slab, free, BITS_TO_LONGS(layout->max_objs));
+	size_t size = struct_size_t(struct quarry_slab, free,
+				    2 * BITS_TO_LONGS(layout->max_objs));
 
 	return layout->track ? size + layout->max_objs * sizeof(struct quarry_note) : size;
 }
@@ -96,6 +100,7 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 	slab->fraction = layout->fraction_less_1 + 1;
 	slab->nr_free = slab->nr_objs;
 	INIT_LIST_HEAD(&slab->node);
+	quarry_pending_init(&slab->pending);
 	bitmap_set(slab->free, 0, slab->nr_objs);
 }
 
@@ -164,13 +169,14 @@ void quarry_slab_unclaim(struct quarry_slab *slab)
 
 int quarry_slab_verify(const struct quarry_slab *slab, const struct quarry_slab_layout *layout)
 {
+	unsigned int nr_bits;
+
 	if (slab->nr_objs > layout->max_objs || slab->nr_free > slab->nr_objs)
 		return -__LINE__;
 	if (bitmap_weight(slab->free, slab->nr_objs) != slab->nr_free)
 		return -__LINE__;
-	if (find_next_bit(slab->free, BITS_TO_LONGS(layout->max_objs) * BITS_PER_LONG,
-			  slab->nr_objs) <
-	    BITS_TO_LONGS(layout->max_objs) * BITS_PER_LONG)
+	nr_bits = quarry_slab_nr_words(slab) * BITS_PER_LONG;
+	if (find_next_bit(slab->free, nr_bits, slab->nr_objs) < nr_bits)
 		return -__LINE__;
 	return 0;
 }

@@ -5,11 +5,13 @@
 #ifndef _QUARRY_SLAB_H
 #define _QUARRY_SLAB_H
 
+#include <linux/bitops.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/reciprocal_div.h>
 #include <linux/types.h>
 
+#include "defer.h"
 #include "extent.h"
 #include "note.h"
 
@@ -30,25 +32,38 @@ struct quarry_slab_layout {
 };
 
 struct quarry_slab {
-	struct quarry_slab_cache *cache;	/* constant, as the next seven */
+	struct quarry_slab_cache *cache;	/* constant, as the next eight */
 	struct quarry_extent *extent;
 	void *base;
 	u64 fraction;				/* see quarry_slab_starts() */
 	u64 fraction_less_1;
-	unsigned int objs_size;			/* bytes in objects, without the tail */
-	unsigned int order;
-	unsigned int nr_objs;
+	u32 objs_size;				/* bytes in objects, without the tail */
+	u16 nr_objs;				/* at most one per byte of a page */
+	u16 desc_size;				/* bytes */
+	u8 order;
 	/* under cache->lock */
-	unsigned int nr_free;
-	unsigned int list;			/* which list of the cache it is on */
+	u8 list;				/* which list of the cache it is on */
+	u16 nr_free;
 	union {
 		struct list_head node;
 		struct rcu_head rcu;		/* once it is given up */
 	};
 	struct quarry_meta *meta;		/* constant: where the descriptor is from */
-	unsigned int desc_size;			/* constant, bytes */
-	unsigned long free[];			/* bit per object: free */
+	struct quarry_pending pending;
+	/* bit per object: free; behind them as many words: its free is pending */
+	unsigned long free[];
 };
+
+static inline unsigned int quarry_slab_nr_words(const struct quarry_slab *slab)
+{
+	return BITS_TO_LONGS(slab->nr_objs);
+}
+
+/* The bitmap of pending frees. */
+static inline unsigned long *quarry_slab_frees(struct quarry_slab *slab)
+{
+	return slab->free + quarry_slab_nr_words(slab);
+}
 
 /* @behind: bytes to leave behind each object, at least. */
 void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align,

@@ -12,7 +12,7 @@
 #include <linux/cache.h>
 #include <linux/export.h>
 #include <linux/kernel.h>
-#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -45,6 +45,7 @@ struct kmem_cache *quarry_compat_cache_create(struct quarry_heap *heap,
 {
 	struct quarry_cache *cache;
 	char cut[QUARRY_NAME_SIZE];
+	unsigned int own = 0;
 
 	align = max_t(unsigned int, align, ARCH_SLAB_MINALIGN);
 	/* Small objects may share a line, as the kernel's do. */
@@ -52,9 +53,12 @@ struct kmem_cache *quarry_compat_cache_create(struct quarry_heap *heap,
 		align = max_t(unsigned int, align,
 			      min_t(unsigned int, cache_line_size(), roundup_pow_of_two(size)));
 	strscpy(cut, name, sizeof(cut));
+	if (flags & SLAB_TYPESAFE_BY_RCU)
+		own |= QUARRY_TYPESAFE_BY_RCU;
 	/* No pointer fits into less than 8 bytes. */
-	cache = quarry_cache_create_site(heap, cut, size, align, size < 8 ? QUARRY_DATA : 0, ctor,
-					 site);
+	if (size < 8)
+		own |= QUARRY_DATA;
+	cache = quarry_cache_create_site(heap, cut, size, align, own, ctor, site);
 	if (!IS_ERR(cache))
 		return (struct kmem_cache *)((unsigned long)cache + 1);
 	if (flags & SLAB_PANIC)
@@ -63,6 +67,16 @@ struct kmem_cache *quarry_compat_cache_create(struct quarry_heap *heap,
 }
 EXPORT_SYMBOL_GPL(quarry_compat_cache_create);
 
+/* Only this cache will do, and it must not fail. */
+static void *insist(struct quarry_cache *cache, gfp_t gfp)
+{
+	void *obj;
+
+	while (!(obj = quarry_cache_alloc(cache, quarry_compat_cache_gfp(gfp))))
+		schedule_timeout_uninterruptible(1);
+	return obj;
+}
+
 void *quarry_compat_cache_rescue(struct quarry_cache *cache, gfp_t gfp)
 {
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
@@ -70,6 +84,9 @@ void *quarry_compat_cache_rescue(struct quarry_cache *cache, gfp_t gfp)
 
 	if (in_nmi() || !(in_hardirq() || (gfp & __GFP_NOFAIL)))
 		return NULL;
+	/* The kernel would not keep what it is for readers. */
+	if (sc->flags & QUARRY_TYPESAFE_BY_RCU)
+		return gfp & __GFP_NOFAIL ? insist(cache, gfp) : NULL;
 	if (sc->ctor)
 		gfp &= ~__GFP_ZERO;
 	/* Powers of two are aligned to their size, which is at least what the cache promised. */
@@ -120,50 +137,11 @@ EXPORT_SYMBOL_GPL(quarry_compat_realloc);
 
 /* === After a grace period === */
 
-/* The start of the allocation that @addr points into, near its start. */
-static void *start_of(void *addr)
-{
-	struct quarry_slab *slab;
-	void *start;
-	u32 index;
-
-	preempt_disable();
-	slab = quarry_slab_find(addr);
-	if (slab) {
-		index = reciprocal_divide(addr - slab->base, slab->cache->layout.reciprocal);
-		start = slab->base + index * slab->cache->layout.stride;
-	} else {
-		start = (void *)PAGE_ALIGN_DOWN((unsigned long)addr);
-	}
-	preempt_enable();
-	return start;
-}
-
-static void free_after_grace_period(struct rcu_head *head)
-{
-	quarry_free(start_of(head));
-}
-
-bool quarry_compat_free_rcu(const void *ptr, struct rcu_head *head)
+bool quarry_compat_free_rcu(const void *ptr)
 {
 	if (!quarry_heap_of(ptr))
 		return false;
-	if (unlikely(start_of(head) != ptr || !quarry_usable_size(ptr)))
-		quarry_report("%pS frees %p with a head at %p, which is no allocation of ours\n",
-			      (void *)_RET_IP_, ptr, head);
-	else
-		call_rcu(head, free_after_grace_period);
+	quarry_free_rcu(ptr);
 	return true;
 }
 EXPORT_SYMBOL_GPL(quarry_compat_free_rcu);
-
-bool quarry_compat_free_rcu_mightsleep(const void *ptr)
-{
-	might_sleep();
-	if (!quarry_heap_of(ptr))
-		return false;
-	synchronize_rcu();
-	quarry_free(ptr);
-	return true;
-}
-EXPORT_SYMBOL_GPL(quarry_compat_free_rcu_mightsleep);

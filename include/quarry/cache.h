@@ -20,6 +20,12 @@ struct quarry_heap;
 #define QUARRY_DATA		BIT(0)	/* objects hold no pointers */
 #define QUARRY_HWCACHE_ALIGN	BIT(1)	/* align to the cache line */
 #define QUARRY_ZEROED		BIT(2)	/* every object is handed out zeroed; no constructor */
+/*
+ * Readers under rcu_read_lock() may hold pointers to objects that are freed: an object may
+ * be another one of the same cache at any time, but its memory is nothing else until a grace
+ * period has passed.  What SLAB_TYPESAFE_BY_RCU is: see <linux/slab.h> for how to read.
+ */
+#define QUARRY_TYPESAFE_BY_RCU	BIT(3)
 
 /* Largest object of a cache, bytes. */
 #define QUARRY_CACHE_MAX_SIZE	(256UL << 10)
@@ -36,7 +42,7 @@ struct quarry_heap;
 struct quarry_cache {
 	/* private: */
 	struct quarry_front front;
-	unsigned int zero_size;		/* bytes init_on_alloc/free and __GFP_ZERO wipe */
+	unsigned int zero_size;		/* bytes init_on_alloc/free and __GFP_ZERO wipe, or 0 */
 };
 
 /**
@@ -47,7 +53,8 @@ struct quarry_cache {
  * @align: alignment in bytes, 0 or a power of two up to %PAGE_SIZE.  0 means natural
  *         alignment for powers of two and %ARCH_KMALLOC_MINALIGN for other sizes
  *         (for %QUARRY_DATA of less than 8 bytes: the size).
- * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN, %QUARRY_ZEROED; others are refused
+ * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN, %QUARRY_ZEROED, %QUARRY_TYPESAFE_BY_RCU;
+ *         others are refused.  The last two exclude each other.
  * @ctor: run once on each object when its slab is made and never again, so that an
  *        object must be freed in its constructed state; or NULL.  Called in the
  *        context of an allocation and must not sleep or allocate.
@@ -82,7 +89,7 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
  * QUARRY_CACHE() - make a cache for a struct type
  * @heap: heap the slabs come from
  * @type: the type, such as struct foo
- * @flags: %QUARRY_DATA, %QUARRY_HWCACHE_ALIGN, %QUARRY_ZEROED
+ * @flags: see quarry_cache_create_site()
  *
  * Context: Process context, may sleep.
  * Return: the cache or ERR_PTR, see quarry_cache_create_site().
@@ -138,14 +145,14 @@ void *quarry_cache_alloc_node_site(struct quarry_cache *cache, gfp_t gfp, int no
 				   const struct quarry_site *site);
 
 /**
- * quarry_cache_refuse_zero() - what happens to %__GFP_ZERO for a cache with a constructor
- * @cache: the cache
- * @obj: the object just taken, which goes back; or NULL
+ * quarry_cache_zero_slow() - what %__GFP_ZERO means where init_on_alloc means nothing
+ * @cache: a cache with a constructor or of %QUARRY_TYPESAFE_BY_RCU
+ * @obj: the object just taken, which goes back if there is a constructor
  *
  * Context: As quarry_cache_alloc().
- * Return: NULL, after a report.
+ * Return: @obj, zeroed, or NULL after a report.
  */
-void *quarry_cache_refuse_zero(struct quarry_cache *cache, void *obj);
+void *quarry_cache_zero_slow(struct quarry_cache *cache, void *obj);
 
 /**
  * quarry_cache_free_slow() - what the inline path of quarry_cache_free() leaves over
@@ -177,7 +184,7 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
 			if (unlikely(want_init_on_alloc(gfp))) {
 				/* Constructed objects cannot be zeroed: refused there. */
 				if ((gfp & __GFP_ZERO) && !cache->zero_size)
-					return quarry_cache_refuse_zero(cache, obj);
+					return quarry_cache_zero_slow(cache, obj);
 				memset(obj, 0, cache->zero_size);
 			}
 			return obj;
@@ -231,6 +238,22 @@ static __always_inline void quarry_cache_free(struct quarry_cache *cache, void *
 		return;
 	quarry_cache_free_slow(cache, obj);
 }
+
+/**
+ * quarry_free_rcu() - free memory after a grace period
+ * @ptr: any memory that quarry_free() takes; NULL and %ZERO_SIZE_PTR are ignored
+ *
+ * For objects that readers under rcu_read_lock() may still look at: what was found there
+ * stays as it is until they have ended.  No memory in the object is needed, unlike
+ * kfree_rcu()'s.  Objects wait in magazines, each with one callback, and are reusable
+ * together; until then they count as allocated, and as "waiting" in debugfs.  Who makes the
+ * heap grow and may sleep waits while too much does (an eighth of what is mapped and 1 MiB).
+ * What quarry_free() would refuse is refused and reported, some of it only after the
+ * grace period.  Destroying the cache or the heap waits.
+ *
+ * Context: Any, NMI too; never sleeps.
+ */
+void quarry_free_rcu(const void *ptr);
 
 /* === Many at once === */
 

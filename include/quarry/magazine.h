@@ -21,7 +21,7 @@
 #include <linux/types.h>
 #include <quarry/site.h>
 
-/* private: layout is covered by quarry_abi_1 */
+/* private: layout is covered by quarry_abi_2 */
 struct quarry_magazine {
 	unsigned int count;
 	unsigned int capacity;
@@ -33,6 +33,7 @@ struct quarry_magazine {
 struct quarry_cpu {
 	struct quarry_magazine *loaded;
 	struct quarry_magazine *previous;
+	struct quarry_magazine *waiting;	/* being filled for a grace period, or NULL */
 	/* events of this CPU, written only with busy taken */
 	unsigned long nr_alloc;		/* served from loaded */
 	unsigned long nr_free;		/* taken by loaded */

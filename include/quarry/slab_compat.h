@@ -7,8 +7,8 @@
  * Who owns a pointer is looked up when it is freed or resized, so memory of the
  * kernel and of the heap may be mixed.  The kernel's is whatever was allocated outside
  * of the module or by an inline function of a kernel header, what the heap does not
- * do (__GFP_NOFAIL, DMA zones, more than %QUARRY_EXTENT_MAX_SIZE), caches with
- * SLAB_TYPESAFE_BY_RCU, and all that no name here stands for.
+ * do (__GFP_NOFAIL, DMA zones, more than %QUARRY_EXTENT_MAX_SIZE), and all that no name
+ * here stands for.
  *
  * A struct kmem_cache pointer with bit 0 set is a struct quarry_cache.
  */
@@ -45,7 +45,7 @@ extern struct quarry_heap *QUARRY_COMPAT_HEAP;
 
 /* Caches that are made with the kernel. */
 #define QUARRY_COMPAT_SLAB_KERNEL \
-	(SLAB_TYPESAFE_BY_RCU | SLAB_CACHE_DMA | SLAB_CACHE_DMA32)
+	(SLAB_CACHE_DMA | SLAB_CACHE_DMA32)
 
 /**
  * quarry_compat_cache_create() - make a cache that stands behind a struct kmem_cache pointer
@@ -54,7 +54,8 @@ extern struct quarry_heap *QUARRY_COMPAT_HEAP;
  * @name: name shown in debugfs; copied, cut to 31 characters
  * @size: object size in bytes
  * @align: alignment in bytes, 0 or a power of two up to %PAGE_SIZE
- * @flags: %SLAB_HWCACHE_ALIGN and %SLAB_PANIC count; others do not matter to a heap
+ * @flags: %SLAB_HWCACHE_ALIGN, %SLAB_TYPESAFE_BY_RCU and %SLAB_PANIC count; others do not
+ *         matter to a heap
  * @ctor: see quarry_cache_create_site()
  *
  * Context: Process context, may sleep.
@@ -96,25 +97,13 @@ void *quarry_compat_realloc(struct quarry_heap *heap, const void *ptr, size_t si
 /**
  * quarry_compat_free_rcu() - free memory after a grace period if it is Quarry's
  * @ptr: the memory; not NULL
- * @head: in it, less than 4096 bytes from its start
  *
- * rcu_barrier() waits for it.
+ * See quarry_free_rcu(): as with the kernel's kfree_rcu(), rcu_barrier() does not wait for it.
  *
- * Context: As call_rcu().
+ * Context: Any.
  * Return: false if @ptr lies in no heap, and nothing was done.
  */
-bool quarry_compat_free_rcu(const void *ptr, struct rcu_head *head);
-
-/**
- * quarry_compat_free_rcu_mightsleep() - the same for memory without a struct rcu_head
- * @ptr: the memory; not NULL
- *
- * Waits for the grace period itself.
- *
- * Context: Process context, may sleep.
- * Return: false if @ptr lies in no heap, and nothing was done.
- */
-bool quarry_compat_free_rcu_mightsleep(const void *ptr);
+bool quarry_compat_free_rcu(const void *ptr);
 
 /* === The kernel's, by names that are not mapped === */
 
@@ -383,13 +372,10 @@ quarry_compat_create_4(struct quarry_heap *heap, const struct quarry_site *site,
 
 static inline void quarry_compat_cache_destroy(struct kmem_cache *s)
 {
-	if (!quarry_compat_is_ours(s)) {
+	if (quarry_compat_is_ours(s))
+		quarry_cache_destroy(quarry_compat_cache(s));
+	else
 		kmem_cache_destroy(s);
-		return;
-	}
-	/* For objects on their way through kfree_rcu(). */
-	rcu_barrier();
-	quarry_cache_destroy(quarry_compat_cache(s));
 }
 
 static inline int quarry_compat_cache_shrink(struct kmem_cache *s)
@@ -472,6 +458,10 @@ static inline int quarry_compat_cache_alloc_bulk(struct kmem_cache *s, gfp_t gfp
 
 	if (!quarry_compat_is_ours(s))
 		return kmem_cache_alloc_bulk(s, gfp, nr, objs);
+	if (likely(quarry_cache_alloc_bulk_site(quarry_compat_cache(s), quarry_compat_cache_gfp(gfp),
+						nr, objs, site) == nr))
+		return nr;
+	/* Some of them may have to be the kernel's. */
 	for (i = 0; i < nr; i++) {
 		objs[i] = quarry_compat_cache_alloc(s, gfp, site);
 		if (!objs[i]) {
@@ -701,7 +691,7 @@ DEFINE_FREE(quarry_compat_kvfree, void *, quarry_compat_end_kvfree(_T))
 do {										\
 	typeof(ptr) _obj = (ptr);						\
 										\
-	if (_obj && !quarry_compat_free_rcu_mightsleep(_obj))			\
+	if (_obj && !quarry_compat_free_rcu(_obj))				\
 		kvfree_rcu_arg_1(_obj);						\
 } while (0)
 
@@ -710,7 +700,8 @@ do {										\
 do {										\
 	typeof(ptr) _obj = (ptr);						\
 										\
-	if (_obj && !quarry_compat_free_rcu(_obj, &_obj->__VA_ARGS__))		\
+	BUILD_BUG_ON(!__same_type(_obj->__VA_ARGS__, struct rcu_head));		\
+	if (_obj && !quarry_compat_free_rcu(_obj))				\
 		kvfree_rcu_arg_2(_obj, __VA_ARGS__);				\
 } while (0)
 

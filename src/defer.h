@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Work put off: what is asked for where it cannot be done, and frees that have to wait
+ * for a grace period.
+ */
+#ifndef _QUARRY_DEFER_H
+#define _QUARRY_DEFER_H
+
+#include <linux/atomic.h>
+#include <linux/irq_work.h>
+#include <linux/llist.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+/* In the order in which the worker looks at them. */
+enum quarry_deferral {
+	QUARRY_DEFER_CLASSES,	/* a heap: size classes to be made */
+	QUARRY_DEFER_RESTOCK,	/* fronts that had nothing for who may not refill them */
+	QUARRY_DEFER_WAITING,	/* fronts with a magazine that waits to be full */
+	QUARRY_DEFER_SLABS,	/* slabs with pending objects */
+	QUARRY_DEFER_EXTENTS,	/* extents with pending runs */
+	QUARRY_NR_DEFERRALS,
+};
+
+struct quarry_defer {
+	struct {
+		struct llist_head list;
+		/*
+		 * Does what is to be done; worker, may sleep.  The node is still taken:
+		 * quarry_defer_release() lets it be added again.
+		 */
+		void (*serve)(struct quarry_defer *defer, struct llist_node *node);
+	} kinds[QUARRY_NR_DEFERRALS];
+	struct irq_work irq_work;
+	struct delayed_work work;
+	atomic_long_t waiting;		/* bytes that wait for a grace period */
+	bool used;			/* something was put off, ever */
+};
+
+/* Frees of parts of one thing (a slab, an extent) that wait for a grace period. */
+struct quarry_pending {
+	struct llist_node node;
+	unsigned long cookie;		/* the last grace period that one waits for */
+};
+
+void quarry_defer_init(struct quarry_defer *defer);
+/* Nothing is added any more; what was added is not served.  Process context, may sleep. */
+void quarry_defer_stop(struct quarry_defer *defer);
+/* What was added before has been served; waits for a grace period.  Process context. */
+void quarry_defer_flush(struct quarry_defer *defer);
+
+/* A node that is on no list points to itself. */
+static inline void quarry_defer_init_node(struct llist_node *node)
+{
+	node->next = node;
+}
+
+/*
+ * Have the worker look at a node, unless it is going to anyway; true if not.  Soon, from
+ * any context, or within 20 milliseconds, from any but NMI.
+ */
+bool quarry_defer_add(struct quarry_defer *defer, enum quarry_deferral kind,
+		      struct llist_node *node);
+bool quarry_defer_add_slowly(struct quarry_defer *defer, enum quarry_deferral kind,
+			     struct llist_node *node);
+/* What was stored before is seen by who finds that the node cannot be added, and vice versa. */
+void quarry_defer_release(struct llist_node *node);
+
+static inline void quarry_pending_init(struct quarry_pending *pending)
+{
+	quarry_defer_init_node(&pending->node);
+}
+
+/*
+ * Mark bit @nr of @bits, to be added to a list of @defer; false if it is marked
+ * already.  Any context; preemption is off.
+ */
+bool quarry_pending_set(struct quarry_pending *pending, unsigned long *bits, unsigned int nr,
+			struct quarry_defer *defer, enum quarry_deferral kind);
+/* Clears and returns the bits of a word that have waited long enough.  Worker only. */
+unsigned long quarry_pending_take(struct quarry_pending *pending, unsigned long *word);
+/* After that: the node is added again if one of @nr_words words is not clear. */
+void quarry_pending_release(struct quarry_pending *pending, const unsigned long *bits,
+			    unsigned int nr_words, struct quarry_defer *defer,
+			    enum quarry_deferral kind);
+
+#endif /* _QUARRY_DEFER_H */
