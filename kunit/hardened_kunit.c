@@ -418,6 +418,51 @@ static void zeroes_what_is_asked_for(struct kunit *test)
 	quarry_cache_free_bulk(plain, NR_OBJS, objs);
 }
 
+/* Claimed at once, readable until the grace period has passed, wiped then. */
+static void frees_that_wait(struct kunit *test)
+{
+	struct quarry_heap *heap = hardened_heap(test);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, 80, 0, QUARRY_DATA, NULL);
+	void *keep = alloc_one(test, cache), *run = quarry_alloc_pages(heap, 1, GFP_KERNEL);
+	u8 *obj = alloc_one(test, cache);
+
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	quarry_test_fill(obj, 80, 3);
+	quarry_test_fill(run, 2 * PAGE_SIZE, 4);
+	rcu_read_lock();
+	quarry_free_rcu(obj);
+	quarry_free_rcu(run);
+	KUNIT_EXPECT_TRUE(test, quarry_test_check(obj, 80, 3));
+	KUNIT_EXPECT_TRUE(test, quarry_test_check(run, 2 * PAGE_SIZE, 4));
+	rcu_read_unlock();
+	QUARRY_EXPECT_REPORTS(test, 1, quarry_free_rcu(obj));
+	QUARRY_EXPECT_REPORTS(test, 1, quarry_free_rcu(run));
+	QUARRY_EXPECT_REPORTS(test, 1, free_again(cache, obj));
+	QUARRY_EXPECT_REPORTS(test, 1, quarry_free(run));
+	QUARRY_EXPECT_REPORTS(test, 1, quarry_free_rcu(obj + 8));
+	quarry_heap_settle(to_priv(heap));
+	KUNIT_EXPECT_NULL(test, memchr_inv(obj, want_init_on_free() ? 0 : POISON, 80));
+	KUNIT_EXPECT_TRUE(test, quarry_test_is_zero(run, 2 * PAGE_SIZE));
+	QUARRY_EXPECT_ALLOCATED(test, heap, 80);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	quarry_cache_free(cache, keep);
+}
+
+/* Readers may still look at what is freed: it is not written to. */
+static void typesafe_objects_stay_readable(struct kunit *test)
+{
+	struct quarry_cache *cache = hardened_cache(test, 80, QUARRY_TYPESAFE_BY_RCU);
+	u8 *obj = alloc_one(test, cache);
+
+	quarry_test_fill(obj, 80, 5);
+	quarry_cache_free(cache, obj);
+	KUNIT_EXPECT_TRUE(test, quarry_test_check(obj, 80, 5));
+	QUARRY_EXPECT_REPORTS(test, 1, free_again(cache, obj));
+	obj = alloc_one(test, cache);
+	obj[80] = 0;
+	QUARRY_EXPECT_REPORTS(test, 1, quarry_cache_free(cache, obj));
+}
+
 /* === Quarantine, order === */
 
 static void quarantine_is_first_in_first_out(struct kunit *test)
@@ -710,6 +755,8 @@ static struct kunit_case hardened_cases[] = {
 	KUNIT_CASE(wipes_what_is_freed),
 	KUNIT_CASE(constructed_objects_stay_so),
 	KUNIT_CASE(zeroes_what_is_asked_for),
+	KUNIT_CASE(frees_that_wait),
+	KUNIT_CASE(typesafe_objects_stay_readable),
 	KUNIT_CASE(quarantine_is_first_in_first_out),
 	KUNIT_CASE(quarantine_is_bounded),
 	KUNIT_CASE(quarantine_serves_who_finds_nothing),

@@ -36,13 +36,16 @@
 
 #define ENOUGH_OBJS	8
 
-/* 0 means: by size. */
+/*
+ * Where 0 is asked for.  As kmalloc's, at least: the largest power of two that divides the
+ * size, which makes a difference only if bytes are left behind the object.
+ */
 static size_t default_align(size_t size)
 {
-	/* As kmalloc's; above a page only bytes behind the object make a difference. */
-	if (is_power_of_2(size))
-		return size;
-	return size < ARCH_KMALLOC_MINALIGN ? roundup_pow_of_two(size) : ARCH_KMALLOC_MINALIGN;
+	size_t least = size < ARCH_KMALLOC_MINALIGN ? roundup_pow_of_two(size) :
+						      ARCH_KMALLOC_MINALIGN;
+
+	return max(least, size & -size);
 }
 
 static unsigned int tail_of(unsigned int stride, unsigned int order)
