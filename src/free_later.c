@@ -160,9 +160,9 @@ EXPORT_SYMBOL_QUARRY_KUNIT(quarry_heap_settle);
 
 bool quarry_heap_wait(struct quarry_heap_priv *hp)
 {
-	if (atomic_long_read(&hp->pages.defer.waiting) <= 0)
+	if (atomic_long_read(&hp->pages.defer.waiting) <= 0 ||
+	    !quarry_defer_flush(&hp->pages.defer))
 		return false;
-	quarry_defer_flush(&hp->pages.defer);
 	rcu_barrier();
 	return true;
 }

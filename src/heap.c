@@ -2,22 +2,20 @@
 /*
  * Heaps: creation and destruction of heaps and caches, trimming, numbers.
  *
- *	heap ─ classes[2][83] ──> caches of size classes, made on first use
+ *	heap ─ classes[2][83] ──> caches of size classes, made on first use (classes.c)
  *	     ├ caches ──────────> caches made by users
  *	     ├ runs ────────────> fronts of whole pages
  *	     ├ arenas ──────────> arenas
  *	     └ pages ───────────> extents, metadata
  *
- * Classes that nobody used yet point to one static cold cache whose front
- * misses both ways; so an unused heap is this struct and a page of metadata.
+ * An unused heap is this struct and a page of metadata.
  *
  * Draining goes in two steps: all fronts of a heap are detached, one grace
  * period passes, all are flushed.
  *
  * Locking: heaps_mutex guards the list of heaps, heap->mutex the list of caches
  * and the drains.  Both are taken by the CPU hotplug callback, so nothing is
- * allocated and no static key switched with one of them held.  Lookups of
- * classes take no lock.
+ * allocated and no static key switched with one of them held.
  *
  * Invariant (quarry_heap_verify(), while quiet): pages mapped = free + in slabs
  * + in arenas + handed out + cached in magazines.
@@ -35,91 +33,17 @@
 #include "fault.h"
 #include "heap.h"
 #include "internal.h"
-#include "sizeclass.h"
 
 static DEFINE_MUTEX(heaps_mutex);
 static LIST_HEAD(heaps);
 static struct quarry_heap_priv *default_heap;
 static enum cpuhp_state hotplug_state;
 
-/* Stands for every class that has not been used. */
-static struct quarry_slab_cache cold_cache;
-
-/* === Caches of size classes === */
+/* === Caches === */
 
 static unsigned int magazine_bytes(const struct quarry_heap_priv *hp)
 {
 	return READ_ONCE(hp->knobs.value[QUARRY_KNOB_MAGAZINE_BYTES]);
-}
-
-static void class_name(char *name, enum quarry_kind kind, unsigned int index)
-{
-	snprintf(name, QUARRY_NAME_SIZE, "%s-%u", kind == QUARRY_KIND_DATA ? "data" : "size",
-		 quarry_class_size(index));
-}
-
-static struct quarry_cache *class_create(struct quarry_heap_priv *hp, enum quarry_kind kind,
-					 unsigned int index, gfp_t gfp)
-{
-	struct quarry_cache **slot = &hp->heap.classes[kind][index], *old;
-	struct quarry_slab_cache *sc;
-	char name[QUARRY_NAME_SIZE];
-
-	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH;
-	if (!quarry_may_call_kernel())
-		return NULL;
-	sc = quarry_slab_cache_alloc(&hp->pages, gfp);
-	if (!sc)
-		return NULL;
-	class_name(name, kind, index);
-	/* From reading the size of magazines to showing the cache: pairs with set_magazines(). */
-	rcu_read_lock();
-	quarry_slab_cache_init(sc, &hp->pages, name, quarry_class_size(index), 0,
-			       kind == QUARRY_KIND_DATA ? QUARRY_DATA : 0, NULL,
-			       magazine_bytes(hp));
-	sc->heap = &hp->heap;
-	/* Orders the initialisation before the pointer; readers depend on it. */
-	old = cmpxchg(slot, &cold_cache.cache, &sc->cache);
-	rcu_read_unlock();
-	if (old == &cold_cache.cache)
-		return &sc->cache;
-	kfree(sc);
-	return old;
-}
-
-struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
-				       unsigned int index, gfp_t gfp)
-{
-	/* Pairs with cmpxchg() in class_create(). */
-	struct quarry_cache *cache = READ_ONCE(hp->heap.classes[kind][index]);
-
-	return likely(cache != &cold_cache.cache) ? cache : class_create(hp, kind, index, gfp);
-}
-
-/* === Size classes and objects that were missed where they cannot be had === */
-
-void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
-			       unsigned int index)
-{
-	set_bit(index, hp->missed[kind]);
-	quarry_defer_add(&hp->pages.defer, QUARRY_DEFER_CLASSES, &hp->missing);
-}
-
-static void serve_missing(struct quarry_defer *defer, struct llist_node *node)
-{
-	struct quarry_heap_priv *hp = container_of(node, struct quarry_heap_priv, missing);
-	struct quarry_cache *cache;
-	unsigned int kind, i;
-
-	quarry_defer_release(node);
-	for (kind = 0; kind < QUARRY_NR_KINDS; kind++) {
-		for_each_set_bit(i, hp->missed[kind], QUARRY_NR_CLASSES) {
-			clear_bit(i, hp->missed[kind]);
-			cache = quarry_heap_class(hp, kind, i, GFP_KERNEL);
-			if (cache)
-				quarry_mags_request(&to_slab_cache(cache)->mags);
-		}
-	}
 }
 
 static void init_deferrals(struct quarry_heap_priv *hp)
@@ -127,7 +51,7 @@ static void init_deferrals(struct quarry_heap_priv *hp)
 	struct quarry_defer *defer = &hp->pages.defer;
 
 	quarry_defer_init_node(&hp->missing);
-	defer->kinds[QUARRY_DEFER_CLASSES].serve = serve_missing;
+	defer->kinds[QUARRY_DEFER_CLASSES].serve = quarry_classes_serve_missed;
 	defer->kinds[QUARRY_DEFER_RESTOCK].serve = quarry_mags_serve_restock;
 	defer->kinds[QUARRY_DEFER_WAITING].serve = quarry_mags_serve_filling;
 	defer->kinds[QUARRY_DEFER_SLABS].serve = quarry_slab_serve_pending;
@@ -138,17 +62,9 @@ void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 			     void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg)
 {
 	struct quarry_slab_cache *sc;
-	unsigned int k, i;
 
 	lockdep_assert_held(&hp->mutex);
-	for (k = 0; k < QUARRY_NR_KINDS; k++) {
-		for (i = 0; i < QUARRY_NR_CLASSES; i++) {
-			struct quarry_cache *cache = READ_ONCE(hp->heap.classes[k][i]);
-
-			if (cache != &cold_cache.cache)
-				fn(to_slab_cache(cache), arg);
-		}
-	}
+	quarry_classes_walk(hp, fn, arg);
 	list_for_each_entry(sc, &hp->caches, node)
 		fn(sc, arg);
 }
@@ -378,7 +294,7 @@ static void report_live(struct quarry_slab_cache *sc)
 	quarry_owners_report(to_priv(sc->heap), sc);
 }
 
-static void fini_cache(struct quarry_slab_cache *sc)
+static void fini_cache(struct quarry_slab_cache *sc, void *unused)
 {
 	report_live(sc);
 	quarry_slab_cache_fini(sc);
@@ -401,7 +317,7 @@ void quarry_cache_destroy(struct quarry_cache *cache)
 	synchronize_rcu();
 	quarry_mags_flush(&sc->mags);
 	mutex_unlock(&hp->mutex);
-	fini_cache(sc);
+	fini_cache(sc, NULL);
 	/* Whoever frees one of its objects twice may still look at it. */
 	synchronize_rcu();
 	quarry_slab_cache_free(sc);
@@ -496,15 +412,11 @@ static unsigned int get_guards(const struct quarry_heap_params *p)
 static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_params *params,
 		     const struct quarry_knobs *knobs, struct quarry_backing *backing)
 {
-	unsigned int k, i;
 	int ret;
 
 	hp->knobs = *knobs;
 	mutex_init(&hp->tune_mutex);
 	strscpy(hp->name, params->name, sizeof(hp->name));
-	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (i = 0; i < QUARRY_NR_CLASSES; i++)
-			hp->heap.classes[k][i] = &cold_cache.cache;
 	ret = quarry_pages_init(&hp->pages, params->node, params->limit, params->soft_limit,
 				params->reserve, backing);
 	if (ret)
@@ -543,7 +455,7 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 
 	might_sleep();
 	get_knobs(&knobs, params);
-	ret = check_heap_params(params) ?:
+	ret = check_heap_params(params) ?: quarry_classes_check(params) ?:
 	      quarry_knobs_check(params->name, &knobs, QUARRY_KNOB_ANY);
 	if (ret)
 		return ERR_PTR(ret);
@@ -552,6 +464,9 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 	hp = kzalloc(sizeof(*hp), GFP_KERNEL);
 	if (!hp)
 		return ERR_PTR(-ENOMEM);
+	ret = quarry_classes_init(hp, params);
+	if (ret)
+		goto err_free;
 	if (params->backing) {
 		backing = quarry_backing_create(params->name, params->backing,
 						params->backing_size);
@@ -584,6 +499,7 @@ err_pages:
 err_backing:
 	quarry_backing_destroy(backing);
 err_free:
+	quarry_classes_fini(hp);
 	kfree(hp);
 	return ERR_PTR(ret);
 }
@@ -594,30 +510,28 @@ EXPORT_SYMBOL_GPL(quarry_heap_create_site);
 static void fini_caches(struct quarry_heap_priv *hp)
 {
 	struct quarry_slab_cache *sc;
-	unsigned int k, i;
 
 	list_for_each_entry(sc, &hp->caches, node) {
 		quarry_report("heap %s destroyed with cache %s (made in %s, %s:%u)\n", hp->name,
 			      sc->name, sc->site->function, sc->site->file, sc->site->line);
-		fini_cache(sc);
+		fini_cache(sc, NULL);
 	}
-	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (i = 0; i < QUARRY_NR_CLASSES; i++)
-			if (hp->heap.classes[k][i] != &cold_cache.cache)
-				fini_cache(to_slab_cache(hp->heap.classes[k][i]));
+	quarry_classes_walk(hp, fini_cache, NULL);
+}
+
+static void free_cache(struct quarry_slab_cache *sc, void *unused)
+{
+	quarry_slab_cache_free(sc);
 }
 
 static void free_caches(struct quarry_heap_priv *hp)
 {
 	struct quarry_slab_cache *sc, *next;
-	unsigned int k, i;
 
 	list_for_each_entry_safe(sc, next, &hp->caches, node)
 		quarry_slab_cache_free(sc);
-	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (i = 0; i < QUARRY_NR_CLASSES; i++)
-			if (hp->heap.classes[k][i] != &cold_cache.cache)
-				quarry_slab_cache_free(to_slab_cache(hp->heap.classes[k][i]));
+	quarry_classes_walk(hp, free_cache, NULL);
+	quarry_classes_fini(hp);
 }
 
 static void destroy_heap(struct quarry_heap_priv *hp)
@@ -758,7 +672,7 @@ int quarry_heap_verify(struct quarry_heap *heap)
 	quarry_heap_walk_caches(hp, verify_cache, &v);
 	mutex_unlock(&hp->mutex);
 	if (!v.ret)
-		v.ret = quarry_pages_verify(&hp->pages);
+		v.ret = quarry_classes_verify(hp) ?: quarry_pages_verify(&hp->pages);
 	if (v.ret)
 		return v.ret;
 	/* Arena chunks are among the runs; no worker has one in hand that was hot. */
@@ -802,7 +716,7 @@ int quarry_heap_global_init(const struct quarry_knobs *knobs)
 	struct quarry_heap *heap;
 	int ret;
 
-	cold_cache.cache.front.cpu = quarry_cold_cpu;
+	quarry_classes_global_init();
 	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "quarry:prepare", NULL, cpu_dead);
 	if (ret < 0)
 		return ret;

@@ -23,7 +23,6 @@
 
 #include "heap.h"
 #include "internal.h"
-#include "sizeclass.h"
 
 /* === Allocating === */
 
@@ -82,19 +81,42 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 		want.node = node;
 		return alloc_run(hp, &want, site);
 	}
-	cache = quarry_heap_class(hp, kind, quarry_size_class(size, kind), gfp);
+	cache = quarry_heap_class(hp, kind, size, gfp);
 	if (likely(cache))
 		return quarry_cache_alloc_node_site(cache, gfp, node, site);
 	if (!quarry_may_call_kernel())
-		quarry_heap_request_class(hp, kind, quarry_size_class(size, kind));
+		quarry_heap_request_class(hp, kind, size);
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_node_site);
 
+/* From the loaded magazine of an own class, whose slot may be cut; NULL if it has none. */
+static __always_inline void *pop_own(struct quarry_own_classes *own, enum quarry_kind kind,
+				     size_t size, gfp_t gfp)
+{
+	struct quarry_own_row *row = quarry_own_row(own, kind, size);
+	struct quarry_cache *cache;
+	void *obj;
+
+	if (!row)
+		return NULL;
+	/* Pairs with cmpxchg() in class_create(). */
+	cache = READ_ONCE(row->cache);
+	obj = quarry_front_pop(&cache->front);
+	if (obj && unlikely(want_init_on_alloc(gfp)))
+		memset(obj, 0, cache->zero_size);
+	return obj;
+}
+
 void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 			const struct quarry_site *site)
 {
-	return quarry_alloc_node_site(heap, size, gfp, NUMA_NO_NODE, kind, site);
+	struct quarry_own_classes *own = to_priv(heap)->own[kind];
+	void *obj = NULL;
+
+	if (own && size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))
+		obj = pop_own(own, kind, size, gfp);
+	return obj ?: quarry_alloc_node_site(heap, size, gfp, NUMA_NO_NODE, kind, site);
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_slow);
 
@@ -376,13 +398,15 @@ EXPORT_SYMBOL_GPL(quarry_heap_of);
 
 /* === On top === */
 
-static bool fits_in_place(size_t old, size_t size, enum quarry_kind kind)
+/* Would other memory of the heap be no smaller? */
+static bool fits_in_place(struct quarry_heap_priv *hp, size_t old, size_t size,
+			  enum quarry_kind kind)
 {
 	if (size > old)
 		return false;
-	if (old >= QUARRY_CLASS_MAX_SIZE)
-		return PFN_UP(size) == PFN_DOWN(old);
-	return quarry_class_size(quarry_size_class(size, kind)) >= old;
+	if (old >= QUARRY_CLASS_MAX_SIZE && PFN_UP(size) == PFN_DOWN(old))
+		return true;
+	return size < QUARRY_CLASS_MAX_SIZE && quarry_heap_class_size(hp, kind, size) >= old;
 }
 
 void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size, gfp_t gfp,
@@ -403,7 +427,7 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
 			      old ? "__GFP_ZERO is not supported" : "not the start of our memory");
 		return NULL;
 	}
-	if (fits_in_place(old, size, kind))
+	if (fits_in_place(to_priv(heap), old, size, kind))
 		return (void *)ptr;
 	new = quarry_alloc_site(heap, size, gfp, kind, site);
 	if (!new)

@@ -81,6 +81,7 @@ void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, siz
 	layout->reciprocal = reciprocal_value(layout->stride);
 	layout->fraction_less_1 = div_u64(U64_MAX, layout->stride);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_slab_layout_init);
 
 size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout)
 {
