@@ -130,19 +130,30 @@ static void sums_by_site(struct kunit *test)
 static void age_of_the_oldest(struct kunit *test)
 {
 	struct quarry_heap *heap = tracked_heap(test);
-	void *first = alloc_small(heap), *second;
+	void *objs[9];
+	unsigned int i;
 	struct row row;
 
+	for (i = 0; i < ARRAY_SIZE(objs); i++)
+		objs[i] = alloc_small(heap);
 	msleep(60);
-	second = alloc_small(heap);
+	/* The old one lies between younger ones. */
+	for (i = 0; i < ARRAY_SIZE(objs); i++)
+		if (i != 4)
+			quarry_free(objs[i]);
+	for (i = 0; i < ARRAY_SIZE(objs); i++)
+		if (i != 4)
+			objs[i] = alloc_small(heap);
 	KUNIT_ASSERT_TRUE(test, find_row(owners_text(test, heap), "  all", &row));
 	KUNIT_EXPECT_GE(test, row.ms, 50U);
 	KUNIT_EXPECT_LT(test, row.ms, 30000U);
-	quarry_free(first);
+	quarry_free(objs[4]);
+	objs[4] = NULL;
 	KUNIT_ASSERT_TRUE(test, find_row(owners_text(test, heap), "  all", &row));
-	KUNIT_EXPECT_EQ(test, row.nr, 1UL);
+	KUNIT_EXPECT_EQ(test, row.nr, 8UL);
 	KUNIT_EXPECT_LT(test, row.ms, 50U);
-	quarry_free(second);
+	for (i = 0; i < ARRAY_SIZE(objs); i++)
+		quarry_free(objs[i]);
 }
 
 /* One row for what the line @line of @func allocated. */
