@@ -54,6 +54,8 @@ extern struct kunit_suite quarry_failure_suite;
 extern struct kunit_suite quarry_knobs_suite;
 extern struct kunit_suite quarry_trace_suite;
 extern struct kunit_suite quarry_compat_suite;
+extern struct kunit_suite quarry_hardened_suite;
+extern struct kunit_suite quarry_owners_suite;
 
 /*
  * .init and .exit of every suite that uses heaps: the exit fails the case if

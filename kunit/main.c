@@ -32,7 +32,9 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_failure_suite,
 		  &quarry_knobs_suite,
 		  &quarry_trace_suite,
-		  &quarry_compat_suite);
+		  &quarry_compat_suite,
+		  &quarry_hardened_suite,
+		  &quarry_owners_suite);
 
 MODULE_DESCRIPTION("KUnit suites of Quarry");
 MODULE_LICENSE("GPL");

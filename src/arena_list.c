@@ -141,6 +141,31 @@ u64 quarry_arenas_used(struct quarry_heap_priv *hp)
 	return used;
 }
 
+struct visit_arg {
+	void (*fn)(const struct quarry_site *site, u64 used, void *arg);
+	void *arg;
+};
+
+static void visit_site(struct quarry_arena_priv *a, void *arg)
+{
+	const struct visit_arg *v = arg;
+
+	v->fn(a->site, quarry_arena_used(a), v->arg);
+}
+
+void quarry_arenas_visit(struct quarry_heap_priv *hp,
+			 void (*fn)(const struct quarry_site *site, u64 used, void *arg),
+			 void *arg)
+{
+	struct visit_arg v = { .fn = fn, .arg = arg };
+	struct quarry_arena_priv marker;
+
+	add_marker(hp, &marker);
+	while (visit_some(hp, &marker, visit_site, &v))
+		;
+	remove_marker(hp, &marker);
+}
+
 struct disown_arg {
 	struct module *mod;
 	unsigned long nr;
