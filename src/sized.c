@@ -65,6 +65,7 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 	struct quarry_heap_priv *hp = to_priv(heap);
 	struct quarry_pages_want want;
 	struct quarry_cache *cache;
+	void *obj;
 
 	might_alloc(gfp);
 	if (!size)
@@ -80,8 +81,11 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 		return alloc_run(hp, &want, site);
 	}
 	cache = quarry_heap_class(hp, kind, size, gfp);
-	if (likely(cache))
-		return quarry_cache_alloc_node_site(cache, gfp, node, site);
+	if (likely(cache)) {
+		obj = quarry_cache_alloc_node_site(cache, gfp, node, site);
+		quarry_classes_follow(hp, kind, size);
+		return obj;
+	}
 	if (!quarry_may_call_kernel())
 		quarry_heap_request_class(hp, kind, size);
 	return NULL;
@@ -244,6 +248,7 @@ static noinline void free_slow(const void *ptr, unsigned long caller)
 		return;
 	}
 	cache = &slab->cache->cache;
+	quarry_front_follow(&slab->front, &cache->front);
 	preempt_enable();
 	/* Wiping may take a while; a live object keeps its cache. */
 	quarry_cache_free(cache, (void *)ptr);
@@ -259,7 +264,7 @@ static __always_inline bool free_to_slab(unsigned long owner, const void *ptr)
 
 	return likely(!((unsigned long)slab & QUARRY_OWNER_MASK)) &&
 	       likely(quarry_slab_starts(slab, ptr)) &&
-	       likely(__quarry_front_push(&slab->cache->cache.front, (void *)ptr));
+	       likely(__quarry_front_push(&slab->front, (void *)ptr));
 }
 
 static __always_inline bool free_to_front(unsigned long owner, const void *ptr)
