@@ -54,6 +54,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	ROW(limit, "bytes (0: none)");
 	ROW(soft_limit, "bytes (0: none)");
 	ROW(reserve, "bytes");
+	ROW(waiting, "bytes");
 	ROW(lost, "bytes");
 	ROW(decayed, "bytes");
 	ROW(shrunk, "bytes");

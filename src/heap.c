@@ -611,6 +611,7 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	stats->metadata = (u64)READ_ONCE(pages->meta.nr_pages) << PAGE_SHIFT;
 	stats->resident = stats->mapped + stats->metadata;
+	stats->waiting = max(atomic_long_read(&pages->defer.waiting), 0L);
 	stats->decayed = (u64)READ_ONCE(hp->reclaim.nr_decayed) << PAGE_SHIFT;
 	stats->shrunk = (u64)READ_ONCE(hp->reclaim.nr_shrunk) << PAGE_SHIFT;
 	stats->trimmed = (u64)READ_ONCE(hp->reclaim.nr_trimmed) << PAGE_SHIFT;

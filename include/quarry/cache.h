@@ -201,8 +201,8 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
  *       node or, if it has none, the CPU's, or not at all.  Flags that ask for a zone,
  *       memcg accounting or no failure are refused: NULL and one line in the log.
  *
- * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
- * In hardirq only what the heap already has can be handed out: it does not grow.
+ * Context: Any; sleeps only if @gfp allows it.  In hardirq only what the heap already has
+ * can be handed out: it does not grow; in NMI only what this CPU's magazines and the depot hold.
  * Return: the object, or NULL if there is no memory or the heap's limit is reached.
  */
 #define quarry_cache_alloc(cache, gfp) quarry_cache_alloc_site(cache, gfp, QUARRY_SITE())
@@ -228,7 +228,7 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
  * @cache: the cache it came from
  * @obj: the object; not NULL
  *
- * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ * Context: Any, NMI too; never sleeps.
  */
 static __always_inline void quarry_cache_free(struct quarry_cache *cache, void *obj)
 {

@@ -131,6 +131,8 @@ struct quarry_heap_params {
  * @limit: hard limit on @mapped, 0 for none
  * @soft_limit: limit above which memory is asked back, 0 for none
  * @reserve: bytes that are never given back
+ * @waiting: freed, but waiting for a grace period: part of @allocated.  Without what
+ *           CPUs have gathered in the last 20 milliseconds.
  * @lost: in pages found with a foreign reference when they were to be given back
  * @decayed: given back to the kernel because nobody missed them
  * @shrunk: given back under memory pressure
@@ -151,6 +153,7 @@ struct quarry_heap_stats {
 	u64 limit;
 	u64 soft_limit;
 	u64 reserve;
+	u64 waiting;
 	u64 lost;
 	u64 decayed;
 	u64 shrunk;
@@ -357,8 +360,8 @@ quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_
  * whole pages, page aligned.  Never hand the memory to kfree() or put_page(): free it with
  * quarry_free().
  *
- * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
- * In hardirq only what the heap already has can be handed out: it does not grow.
+ * Context: Any; sleeps only if @gfp allows it.  In hardirq only what the heap already has
+ * can be handed out: it does not grow; in NMI only what this CPU's magazines and the depot hold.
  * Return: the memory, or NULL if there is none, the limit is reached or @size is too large.
  */
 #define quarry_alloc(heap, size, gfp) \
@@ -440,7 +443,7 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
  * Finds the owner of @ptr from its page.  A pointer that is not the start of a
  * live Quarry allocation's slot is refused with a report that names the caller.
  *
- * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ * Context: Any, NMI too; never sleeps.
  */
 void quarry_free(const void *ptr);
 
@@ -695,7 +698,7 @@ void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pa
  * quarry_free_pages() - give back pages
  * @addr: what quarry_alloc_pages() or another of its kind returned, or NULL
  *
- * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ * Context: Any, NMI too; never sleeps.
  */
 void quarry_free_pages(const void *addr);
 
@@ -719,7 +722,7 @@ quarry_free_order_kind(struct quarry_heap *heap, const void *addr, unsigned int 
  * quarry_cache_free() does: a wrong heap or order is only found when the pages leave
  * the magazines.
  *
- * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ * Context: Any, NMI too; never sleeps.
  */
 #define quarry_free_order(heap, addr, order) \
 	quarry_free_order_kind(heap, addr, order, QUARRY_KIND_PTR)
