@@ -22,7 +22,7 @@
 #include "side.h"
 #include "slices.h"
 
-#if __has_include("linux/objpool.h")
+#ifdef QUARRY_HAVE_OBJPOOL
 #include <linux/objpool.h>
 #define HAVE_OBJPOOL	1
 #else
