@@ -109,6 +109,7 @@ static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned in
 		return NULL;
 	}
 	quarry_slab_init(slab, sc, &sc->layout, base, order);
+	quarry_front_follow(&slab->front, &sc->cache.front);
 	slab->meta = &sc->pages->meta;
 	slab->desc_size = desc_size;
 	return slab;

@@ -118,6 +118,8 @@ unsigned int quarry_heap_class_size(struct quarry_heap_priv *hp, enum quarry_kin
 /* The cache of that class, made on first use; NULL if there is no memory. */
 struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
 				       size_t size, gfp_t gfp);
+/* The inline path sees the front of that cache from now on, if it may.  Any context. */
+void quarry_classes_follow(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size);
 /* Have a worker make it, and some objects of it.  Any context. */
 void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size);
 /* QUARRY_DEFER_CLASSES */

@@ -93,6 +93,24 @@ static inline bool quarry_mags_is_cold(const struct quarry_mags *mags)
 	return smp_load_acquire(&mags->front->cpu) == quarry_cold_cpu;
 }
 
+/*
+ * Bring a copy of a front up to date.  On the way from a size or an address to a magazine
+ * each load waits for the one before, so what is found first has a copy of the front, of
+ * what the inline paths see, the cold area included: one that was made before the front had
+ * an area of its own misses until this is called.  An area stays as long as its front.
+ */
+static inline void quarry_front_follow(struct quarry_front *copy,
+				       const struct quarry_front *front)
+{
+	/* Pairs with cmpxchg() in warm_up(). */
+	struct quarry_cpu __percpu *cpu = smp_load_acquire(&front->cpu);
+
+	if (READ_ONCE(copy->cpu) == cpu)
+		return;
+	/* The inline paths read it and depend on it, as on the front's own. */
+	smp_store_release(&copy->cpu, cpu);
+}
+
 /* Where allocations and frees ended so far. */
 struct quarry_mags_stats {
 	unsigned long magazine, previous, depot;

@@ -67,6 +67,7 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 	struct quarry_heap_priv *hp = to_priv(heap);
 	struct quarry_pages_want want;
 	struct quarry_cache *cache;
+	void *obj;
 
 	might_alloc(gfp);
 	if (!size)
@@ -82,8 +83,11 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 		return alloc_run(hp, &want, site);
 	}
 	cache = quarry_heap_class(hp, kind, size, gfp);
-	if (likely(cache))
-		return quarry_cache_alloc_node_site(cache, gfp, node, site);
+	if (likely(cache)) {
+		obj = quarry_cache_alloc_node_site(cache, gfp, node, site);
+		quarry_classes_follow(hp, kind, size);
+		return obj;
+	}
 	if (!quarry_may_call_kernel())
 		quarry_heap_request_class(hp, kind, size);
 	return NULL;
@@ -255,6 +259,7 @@ static noinline void free_slow(const void *ptr, unsigned long caller)
 		return;
 	}
 	sc = slab->cache;
+	quarry_front_follow(&slab->front, &sc->cache.front);
 	guarded = sc->guard;
 	claimed = guarded && quarry_guard_claim(sc, ptr, caller);
 	preempt_enable();
@@ -275,7 +280,7 @@ static __always_inline bool free_to_slab(unsigned long owner, const void *ptr)
 
 	return likely(!((unsigned long)slab & QUARRY_OWNER_MASK)) &&
 	       likely(quarry_slab_starts(slab, ptr)) &&
-	       likely(__quarry_front_push(&slab->cache->cache.front, (void *)ptr));
+	       likely(__quarry_front_push(&slab->front, (void *)ptr));
 }
 
 static __always_inline bool free_to_front(unsigned long owner, const void *ptr)

@@ -101,7 +101,6 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 	slab->nr_objs = (PAGE_SIZE << order) / layout->stride;
 	slab->objs_size = slab->nr_objs * layout->stride;
 	slab->fraction_less_1 = layout->fraction_less_1;
-	slab->fraction = layout->fraction_less_1 + 1;
 	slab->nr_free = slab->nr_objs;
 	INIT_LIST_HEAD(&slab->node);
 	quarry_pending_init(&slab->pending);

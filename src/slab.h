@@ -11,6 +11,8 @@
 #include <linux/reciprocal_div.h>
 #include <linux/types.h>
 
+#include <quarry/magazine.h>
+
 #include "defer.h"
 #include "extent.h"
 #include "note.h"
@@ -32,11 +34,11 @@ struct quarry_slab_layout {
 };
 
 struct quarry_slab {
-	struct quarry_slab_cache *cache;	/* constant, as the next eight */
+	struct quarry_front front;		/* a copy: see quarry_front_follow() */
+	struct quarry_slab_cache *cache;	/* constant, as the next seven */
 	struct quarry_extent *extent;
 	void *base;
-	u64 fraction;				/* see quarry_slab_starts() */
-	u64 fraction_less_1;
+	u64 fraction_less_1;			/* see quarry_slab_starts() */
 	u32 objs_size;				/* bytes in objects, without the tail */
 	u16 nr_objs;				/* at most one per byte of a page */
 	u16 desc_size;				/* bytes */
@@ -97,13 +99,15 @@ static inline struct quarry_note *quarry_slab_notes(struct quarry_slab *slab,
  * stride times the fraction wraps to less than the fraction, as there was less than
  * that to round up; anything between two multiples does not (Lemire, Kaser, Kurz,
  * "Faster remainder by direct computation", 2019).  For a stride of 1 the fraction
- * itself wraps to 0, and all offsets pass.
+ * itself wraps to 0, and all offsets pass.  What is kept is the fraction less 1, and the
+ * product is taken as the sum of two.
  */
 static __always_inline bool quarry_slab_starts(const struct quarry_slab *slab, const void *obj)
 {
 	u32 offset = obj - slab->base;
 
-	return offset < slab->objs_size && offset * slab->fraction <= slab->fraction_less_1;
+	return offset < slab->objs_size &&
+	       offset * slab->fraction_less_1 + offset <= slab->fraction_less_1;
 }
 
 /* Index of the object that starts exactly at @obj, which is in the slab, or -EINVAL. */

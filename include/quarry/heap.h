@@ -39,7 +39,9 @@ struct quarry_page_front {
  * Opaque but for what the inline paths read.
  */
 struct quarry_heap {
-	/* private: slots by quarry_size_class(); never NULL: those in no use share a cold cache */
+	/* private: copies of the classes' own, by slot; those not yet used share a cold one */
+	struct quarry_front fronts[QUARRY_NR_KINDS][QUARRY_NR_CLASSES];
+	/* slots by quarry_size_class(); never NULL: those in no use share a cold cache */
 	struct quarry_cache *classes[QUARRY_NR_KINDS][QUARRY_NR_CLASSES];
 	struct quarry_page_front pages[QUARRY_NR_KINDS][QUARRY_NR_PAGE_FRONTS];
 };
@@ -335,17 +337,17 @@ static __always_inline __malloc __alloc_size(2) void *
 quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 		  const struct quarry_site *site)
 {
-	struct quarry_cache *cache;
+	unsigned int index;
 	void *obj;
 
 	might_alloc(gfp);
 	if (likely(size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))) {
-		/* Pairs with cmpxchg() in class_create(), WRITE_ONCE() in fill_slots(). */
-		cache = READ_ONCE(heap->classes[kind][quarry_size_class(size, kind)]);
-		obj = quarry_front_pop(&cache->front);
+		index = quarry_size_class(size, kind);
+		obj = quarry_front_pop(&heap->fronts[kind][index]);
 		if (likely(obj)) {
+			/* Pairs with cmpxchg() in class_create(), WRITE_ONCE() in fill_slots(). */
 			if (unlikely(want_init_on_alloc(gfp)))
-				memset(obj, 0, cache->zero_size);
+				memset(obj, 0, READ_ONCE(heap->classes[kind][index])->zero_size);
 			return obj;
 		}
 	}

@@ -31,11 +31,6 @@ static_assert(QUARRY_TRACE_MAX_SIZE <= QUARRY_EXTENT_MAX_SIZE);
 static_assert((PAGE_SIZE << QUARRY_TRACE_MAX_ORDER) <= QUARRY_EXTENT_MAX_SIZE);
 static_assert(sizeof(struct quarry_trace_record) == 8);
 
-/* Kernels without it (6.1) are told by the usercopy region, see kernel_open(). */
-#ifndef SLAB_NO_MERGE
-#define SLAB_NO_MERGE	0
-#endif
-
 /* === Patterns === */
 
 /* Two objects share no word unless record and slot are the same. */

@@ -9,10 +9,15 @@
 #define _QUARRY_BENCH_SIDE_H
 
 #include <linux/compiler.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 #include "trace.h"
 
-struct kmem_cache;
+/* Kernels without it (6.1) are told by the usercopy region, see kernel_open(). */
+#ifndef SLAB_NO_MERGE
+#define SLAB_NO_MERGE	0
+#endif
+
 struct quarry_cache;
 struct quarry_heap;
 struct replay_side;
