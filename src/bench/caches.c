@@ -292,17 +292,13 @@ static int measure(struct caches_case *cc, enum quarry_bench_side side, unsigned
 
 	if (side == QUARRY_BENCH_PEER)
 		cc->nr_peer_calls += nr * cc->nr_objs;
-	if (quarry_bench_meter.icount) {
-		preempt_disable();	/* or a need to reschedule were heeded */
-		local_irq_save(flags);
-	}
+	if (quarry_bench_meter.icount)
+		flags = quarry_bench_quiet_begin();
 	quarry_bench_read(cost);
 	ret = shapes[cc->shape].rounds[side](cc, nr);
 	quarry_bench_read(&end);
-	if (quarry_bench_meter.icount) {
-		local_irq_restore(flags);
-		preempt_enable();
-	}
+	if (quarry_bench_meter.icount)
+		quarry_bench_quiet_end(flags);
 	quarry_bench_since(cost, &end);
 	return ret;
 }

@@ -133,17 +133,13 @@ static int measure(struct pages_case *pc, enum quarry_bench_side side, unsigned 
 
 	if (side == QUARRY_BENCH_PEER)
 		pc->nr_peer_calls += nr;
-	if (quarry_bench_meter.icount) {
-		preempt_disable();	/* or a need to reschedule were heeded */
-		local_irq_save(flags);
-	}
+	if (quarry_bench_meter.icount)
+		flags = quarry_bench_quiet_begin();
 	quarry_bench_read(cost);
 	ret = pc->pairs[side](pc->heap, nr);
 	quarry_bench_read(&end);
-	if (quarry_bench_meter.icount) {
-		local_irq_restore(flags);
-		preempt_enable();
-	}
+	if (quarry_bench_meter.icount)
+		quarry_bench_quiet_end(flags);
 	quarry_bench_since(cost, &end);
 	return ret;
 }
