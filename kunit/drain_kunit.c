@@ -29,6 +29,7 @@
 #define LIFE_MS		30U		/* of a cache that is destroyed */
 #define NR_LIVES	(QUARRY_TEST_LOOPS(24U) + 1)
 #define MOST_LIVES	200U
+#define NR_PAIRS	64U
 #define NO_WARN(gfp)	((gfp) | __GFP_NOWARN)
 
 /* === Who uses the heap: on each CPU a task and the interrupt that comes in between === */
@@ -73,6 +74,10 @@ static void task_step(struct station *s)
 		local_irq_save(flags);
 		quarry_mix_step(&s->task, NO_WARN(GFP_ATOMIC));
 		local_irq_restore(flags);
+		break;
+	case 2:
+	case 3:
+		quarry_mix_pairs(&s->task, NR_PAIRS, GFP_KERNEL);
 		break;
 	default:
 		quarry_mix_step(&s->task, GFP_KERNEL);
@@ -234,13 +239,13 @@ static void (* const all_acts[])(struct kunit *test, struct drain *d) = {
 
 #define NR_ACTS		ARRAY_SIZE(all_acts)
 
-static struct drain *prepare(struct kunit *test, u64 *seed)
+static struct drain *prepare(struct kunit *test, unsigned int sources, u64 *seed)
 {
 	struct drain *d = quarry_test_array(test, 1, sizeof(*d));
 
 	*seed = quarry_test_seed(test, &d->rnd);
 	d->heap = quarry_test_heap(test);
-	d->mix = quarry_mix_make(test, d->heap, QUARRY_MIX_ALL);
+	d->mix = quarry_mix_make(test, d->heap, sources);
 	return d;
 }
 
@@ -258,17 +263,18 @@ static void expect_nothing_left(struct kunit *test, struct drain *d)
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(d->heap).lost, 0ULL);
 }
 
-/* @first to @last of the acts in turn while the stations work. */
-static void act_meanwhile(struct kunit *test, unsigned int first, unsigned int last)
+/* @first to @last of the acts in turn while the stations work on @sources. */
+static void act_meanwhile(struct kunit *test, unsigned int first, unsigned int last,
+			  unsigned int sources)
 {
 	struct station *stations = quarry_test_array(test, NR_STATIONS, sizeof(*stations));
 	unsigned long end, patience;
 	struct drain *d;
 	u64 seed;
 
-	d = prepare(test, &seed);
+	d = prepare(test, sources, &seed);
 	stations_start(test, stations, d->mix, 0, seed);
-	end = jiffies + msecs_to_jiffies(last > first ? 2 * RUN_MS : RUN_MS / 2);
+	end = jiffies + msecs_to_jiffies(last > first ? 2 * RUN_MS : RUN_MS);
 	patience = end + msecs_to_jiffies(PATIENCE_MS);
 	while (time_before(jiffies, end) || d->nr_done < 2 * NR_ACTS ||
 	       (!stations_have_worked(stations) && time_before(jiffies, patience))) {
@@ -284,38 +290,43 @@ static void act_meanwhile(struct kunit *test, unsigned int first, unsigned int l
 	expect_nothing_left(test, d);
 }
 
-static void act_alone(struct kunit *test, void (*act)(struct kunit *test, struct drain *d))
+static void act_alone(struct kunit *test, void (*act)(struct kunit *test, struct drain *d),
+		      unsigned int sources)
 {
 	unsigned int i;
 
 	for (i = 0; i < NR_ACTS; i++)
 		if (all_acts[i] == act)
-			act_meanwhile(test, i, i);
+			act_meanwhile(test, i, i, sources);
 }
 
+/*
+ * Small ones only, so that most of the time goes into what is tested: the less there is
+ * to fill and to compare, the likelier it is that a CPU is inside a section.
+ */
 static void shrink_meanwhile(struct kunit *test)
 {
-	act_alone(test, shrink);
+	act_alone(test, shrink, BIT(QUARRY_MIX_SMALL));
 }
 
 static void trim_meanwhile(struct kunit *test)
 {
-	act_alone(test, trim);
+	act_alone(test, trim, BIT(QUARRY_MIX_SMALL) | BIT(QUARRY_MIX_PAGES));
 }
 
 static void resize_meanwhile(struct kunit *test)
 {
-	act_alone(test, resize);
+	act_alone(test, resize, BIT(QUARRY_MIX_SMALL) | BIT(QUARRY_MIX_PAGES));
 }
 
 static void caches_come_and_go_meanwhile(struct kunit *test)
 {
-	act_alone(test, other_caches);
+	act_alone(test, other_caches, BIT(QUARRY_MIX_SIZES) | BIT(QUARRY_MIX_DATA));
 }
 
 static void everything_meanwhile(struct kunit *test)
 {
-	act_meanwhile(test, 0, NR_ACTS - 1);
+	act_meanwhile(test, 0, NR_ACTS - 1, QUARRY_MIX_ALL);
 }
 
 /*
@@ -332,7 +343,7 @@ static void destroy_after_use(struct kunit *test)
 	struct drain *d;
 	u64 seed;
 
-	d = prepare(test, &seed);
+	d = prepare(test, QUARRY_MIX_ALL, &seed);
 	stations_start(test, stations, d->mix, 0, seed);
 	for (life = 0; life < NR_LIVES || (!stations_have_worked(stations) && life < MOST_LIVES);
 	     life++) {

@@ -182,6 +182,34 @@ void quarry_mix_step(struct quarry_mix_user *user, gfp_t gfp)
 	WRITE_ONCE(user->nr_steps, user->nr_steps + 1);
 }
 
+/* Is it still as we left it, and nobody else's? */
+static void put_back(struct quarry_mix_user *user, u64 *obj, u64 tag)
+{
+	if (!obj)
+		return;
+	if (READ_ONCE(*obj) != tag)
+		wrong(user, "object in two hands", (unsigned long)obj);
+	else
+		quarry_cache_free(user->mix->small, obj);
+}
+
+void quarry_mix_pairs(struct quarry_mix_user *user, unsigned int nr, gfp_t gfp)
+{
+	u64 *one, *two, tag = (u64)user->id << 32;
+
+	while (nr--) {
+		one = quarry_cache_alloc(user->mix->small, gfp);
+		if (one)
+			WRITE_ONCE(*one, ++tag);
+		two = quarry_cache_alloc(user->mix->small, gfp);
+		if (two)
+			WRITE_ONCE(*two, ~tag);
+		put_back(user, one, tag);
+		put_back(user, two, ~tag);
+	}
+	WRITE_ONCE(user->nr_steps, user->nr_steps + 1);
+}
+
 void quarry_mix_work(struct quarry_test_worker *worker)
 {
 	struct quarry_mix_user user;

@@ -58,6 +58,11 @@ void quarry_mix_user_init(struct quarry_mix_user *user, struct quarry_mix *mix, 
  * an allocation may be refused.  Any context but NMI.
  */
 void quarry_mix_step(struct quarry_mix_user *user, gfp_t gfp);
+/*
+ * @nr times two objects of the small cache and back, with next to nothing in between: the
+ * user is inside of a section of the inline paths as much of the time as can be.
+ */
+void quarry_mix_pairs(struct quarry_mix_user *user, unsigned int nr, gfp_t gfp);
 /* A worker that takes steps until it is stopped; its arg is the mix. */
 void quarry_mix_work(struct quarry_test_worker *worker);
 void quarry_mix_user_expect(struct kunit *test, const struct quarry_mix_user *user);
