@@ -174,7 +174,7 @@ static void tails_waste_little(struct kunit *test)
 	size_t size, align;
 
 	for (size = 1; size <= QUARRY_CACHE_MAX_SIZE; size++) {
-		quarry_slab_layout_init(&layout, size, 1);
+		quarry_slab_layout_init(&layout, size, 1, 0, false);
 		if (!layout_is_good(&layout, size, 1))
 			KUNIT_FAIL(test, "stride %zu: order %u", size, layout.order);
 		nr_small += tail_is_small(size, layout.order);
@@ -183,14 +183,14 @@ static void tails_waste_little(struct kunit *test)
 		   QUARRY_CACHE_MAX_SIZE);
 	for (align = 2; align <= PAGE_SIZE; align *= 2) {
 		for (size = 1; size <= QUARRY_CACHE_MAX_SIZE; size += 61) {
-			quarry_slab_layout_init(&layout, size, align);
+			quarry_slab_layout_init(&layout, size, align, 0, false);
 			if (!layout_is_good(&layout, size, align))
 				KUNIT_FAIL(test, "size %zu align %zu: stride %u order %u", size,
 					   align, layout.stride, layout.order);
 		}
 	}
 	for (size = 1; size <= QUARRY_CACHE_MAX_SIZE; size += 7) {
-		quarry_slab_layout_init(&layout, size, 0);
+		quarry_slab_layout_init(&layout, size, 0, 0, false);
 		if (!IS_ALIGNED(layout.stride, promised_align(size, 0)) ||
 		    !layout_is_good(&layout, size, min_t(size_t, ARCH_KMALLOC_MINALIGN,
 							 roundup_pow_of_two(size))))

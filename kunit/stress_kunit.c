@@ -19,6 +19,7 @@ struct shared {
 	unsigned int sources;		/* of the mix */
 	bool with_arenas;
 	bool with_shrink;
+	unsigned int heap_flags;
 };
 
 /* An arena per worker, since arenas have one owner; all share the heap. */
@@ -98,6 +99,7 @@ static void wait_or_shrink(struct shared *shared, const struct quarry_test_worke
 
 static void stress(struct kunit *test, struct shared *shared, unsigned int ms)
 {
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS };
 	struct quarry_test_worker *workers;
 	struct rnd_state rnd;
 	unsigned int i;
@@ -106,7 +108,8 @@ static void stress(struct kunit *test, struct shared *shared, unsigned int ms)
 	QUARRY_NEEDS_SMP(test);
 	seed = quarry_test_seed(test, &rnd);
 	workers = quarry_test_array(test, NR_WORKERS, sizeof(*workers));
-	shared->heap = quarry_test_heap(test);
+	params.flags = shared->heap_flags;
+	shared->heap = quarry_test_heap_params(test, params);
 	shared->mix = quarry_mix_make(test, shared->heap, shared->sources);
 	for (i = 0; i < NR_WORKERS; i++)
 		KUNIT_EXPECT_EQ(test, quarry_test_worker_start(&workers[i], i, quarry_test_cpu(i),
@@ -155,6 +158,17 @@ static void everything(struct kunit *test)
 	shared->sources = QUARRY_MIX_ALL;
 	shared->with_arenas = true;
 	stress(test, shared, RUN_MS);
+}
+
+static void everything_hardened(struct kunit *test)
+{
+	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
+
+	shared->sources = QUARRY_MIX_ALL;
+	shared->with_arenas = true;
+	shared->with_shrink = true;
+	shared->heap_flags = QUARRY_HEAP_HARDENED;
+	stress(test, shared, RUN_MS / 2);
 }
 
 static void everything_while_shrinking(struct kunit *test)
@@ -413,6 +427,7 @@ static struct kunit_case stress_cases[] = {
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(pages),
 	KUNIT_CASE_SLOW(everything),
+	KUNIT_CASE_SLOW(everything_hardened),
 	KUNIT_CASE_SLOW(everything_while_shrinking),
 	KUNIT_CASE(heaps_come_and_go),
 	KUNIT_CASE(numbers_while_busy),

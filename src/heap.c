@@ -73,6 +73,8 @@ void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 
 static void detach_cache(struct quarry_slab_cache *sc, void *unused)
 {
+	if (sc->guard)
+		quarry_guard_drain(sc);
 	quarry_mags_detach(&sc->mags);
 }
 
@@ -275,9 +277,10 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
 }
 EXPORT_SYMBOL_GPL(quarry_cache_create_site);
 
-static void fini_cache(struct quarry_slab_cache *sc, void *unused)
+/* Nobody uses it any more. */
+static void report_live(struct quarry_slab_cache *sc)
 {
-	unsigned long live = quarry_slab_cache_fini(sc);
+	unsigned long live = sc->nr_objs - sc->nr_free;
 
 	if (!live)
 		return;
@@ -288,6 +291,13 @@ static void fini_cache(struct quarry_slab_cache *sc, void *unused)
 	else
 		quarry_report("size class %s destroyed with %lu objects of %u bytes\n",
 			      sc->name, live, sc->size);
+	quarry_owners_report(to_priv(sc->heap), sc);
+}
+
+static void fini_cache(struct quarry_slab_cache *sc, void *unused)
+{
+	report_live(sc);
+	quarry_slab_cache_fini(sc);
 }
 
 void quarry_cache_destroy(struct quarry_cache *cache)
@@ -345,6 +355,8 @@ static int check_heap_params(const struct quarry_heap_params *p)
 	else if (p->node != NUMA_NO_NODE && (p->node < 0 || p->node >= nr_node_ids ||
 					     !node_online(p->node)))
 		what = "node has to be NUMA_NO_NODE or an online node";
+	else if (p->flags & ~(QUARRY_HEAP_TRACK | QUARRY_HEAP_HARDENED))
+		what = "flags has to be of QUARRY_HEAP_TRACK, QUARRY_HEAP_HARDENED";
 	if (!what)
 		return 0;
 	quarry_report("heap %.31s (node %d): %s\n", p->name ?: "(null)", p->node, what);
@@ -385,6 +397,18 @@ static void remove_heap(struct quarry_heap_priv *hp)
 	mutex_unlock(&heaps_mutex);
 }
 
+/* Who is hardened tracks, so that each report can name who allocated. */
+static unsigned int get_guards(const struct quarry_heap_params *p)
+{
+	unsigned int guards = p->flags;
+
+	if (READ_ONCE(quarry_track_all))
+		guards |= QUARRY_HEAP_TRACK;
+	if (READ_ONCE(quarry_harden_all))
+		guards |= QUARRY_HEAP_HARDENED;
+	return guards & QUARRY_HEAP_HARDENED ? guards | QUARRY_HEAP_TRACK : guards;
+}
+
 static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_params *params,
 		     const struct quarry_knobs *knobs, struct quarry_backing *backing)
 {
@@ -398,6 +422,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 	if (ret)
 		return ret;
 	init_deferrals(hp);
+	hp->pages.guards = get_guards(params);
 	hp->pages.name = hp->name;
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
@@ -536,6 +561,8 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	if (pages)
 		quarry_report("heap %s (made in %s, %s:%u) destroyed with %lu pages allocated\n",
 			      hp->name, hp->site->function, hp->site->file, hp->site->line, pages);
+	if (pages)
+		quarry_owners_report(hp, NULL);
 	/* Slabs of typesafe caches. */
 	if (hp->pages.defer.used)
 		rcu_barrier();

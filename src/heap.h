@@ -166,9 +166,6 @@ u64 quarry_arenas_used(struct quarry_heap_priv *hp);
 /* Forget what points into a module that goes; number of its arenas. */
 unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *mod);
 
-/* Stands for call sites in modules that are gone. */
-extern const struct quarry_site quarry_gone_site;
-
 /*
  * tune.c: set a knob of a heap that may be in use, to what @text says.  Process
  * context, may sleep.  0, -EINVAL after a line in the log, or -ENOMEM if a larger
@@ -182,6 +179,28 @@ void quarry_failure_fini(struct quarry_failure *failure);
 /* Any context but NMI. */
 void quarry_failure_record(struct quarry_failure *failure, unsigned long nr_pages, gfp_t gfp);
 void quarry_failure_show(struct seq_file *m, struct quarry_failure *failure);
+
+/*
+ * Module parameters: what every heap made from now on has, besides what its maker asks
+ * for.  Written through sysfs.
+ */
+extern bool quarry_track_all;
+extern bool quarry_harden_all;
+
+/* owners.c: who holds what of a heap that tracks.  Process context, may sleep. */
+int quarry_owners_show(struct seq_file *m, struct quarry_heap_priv *hp);
+/*
+ * Further lines of a report: who holds the objects of @sc or, if that is NULL, the runs of
+ * a heap.  Nothing if the heap does not track.
+ */
+void quarry_owners_report(struct quarry_heap_priv *hp, struct quarry_slab_cache *sc);
+/* Forget what points into a module that goes. */
+void quarry_owners_disown(struct quarry_heap_priv *hp, struct module *mod);
+
+/* arena.c: bytes handed out, by birthplace; @fn under a raw spinlock. */
+void quarry_arenas_visit(struct quarry_heap_priv *hp,
+			 void (*fn)(const struct quarry_site *site, u64 used, void *arg),
+			 void *arg);
 
 /* debugfs.c */
 void quarry_debugfs_init(void);

@@ -66,6 +66,7 @@ struct quarry_mags {
 	unsigned int max_capacity;	/* this and the next: written while stopped */
 	unsigned int max_full;		/* full magazines per depot */
 	bool off;			/* nothing goes through magazines */
+	bool wipes;			/* constant: what has waited is wiped in any case */
 	struct quarry_magazine *detached;	/* between detach and flush; caller's lock */
 	atomic_long_t nr_ended[QUARRY_NR_LOW_LAYERS];	/* allocations that ended below */
 	atomic_long_t nr_free_below;	/* frees that went straight below, less refused ones */

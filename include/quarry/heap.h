@@ -44,6 +44,10 @@ struct quarry_heap {
 	struct quarry_page_front pages[QUARRY_NR_KINDS][QUARRY_NR_PAGE_FRONTS];
 };
 
+/* Heap flags */
+#define QUARRY_HEAP_TRACK	BIT(0)	/* remember who allocated each object and run, and when */
+#define QUARRY_HEAP_HARDENED	BIT(1)	/* find misuse at once; includes QUARRY_HEAP_TRACK */
+
 /**
  * struct quarry_heap_params - how to make a heap; start from %QUARRY_HEAP_DEFAULTS
  * @name: 1 to 31 characters, unique; the directory in debugfs; no '/', not "fault"
@@ -58,6 +62,9 @@ struct quarry_heap {
  *                  0 is single pages only
  * @magazine_bytes: bytes of objects that one magazine may hold, 4096 to 1048576; 0 for the
  *                  default, 65536
+ * @flags: %QUARRY_HEAP_TRACK, %QUARRY_HEAP_HARDENED; others are refused.  The parameters
+ *         track and hardened of quarry.ko add theirs to every heap that is made.  Cannot
+ *         be changed later.
  * @backing: address of whole pages of the caller's own that the heap lives on, instead
  *           of asking the kernel; NULL for the kernel.  In the direct map, of one
  *           node, each page with a refcount of 1 or, behind the first of a block of
@@ -97,6 +104,7 @@ struct quarry_heap_params {
 	int decay_ms;
 	int magazine_order;
 	unsigned int magazine_bytes;
+	unsigned int flags;
 	void *backing;
 	u64 backing_size;
 	const unsigned int *class_sizes;
