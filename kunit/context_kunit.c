@@ -435,11 +435,15 @@ static void nmi_in_a_section(struct kunit *test)
 	middle_done(test, m);
 }
 
-/* Whatever lock we hold: the NMI does without. */
-static void nmi_under_a_lock(struct kunit *test, struct middle *m, raw_spinlock_t *lock)
+/*
+ * Whatever lock we hold: the NMI does without.  What waits then, before a grace period can
+ * have ended.
+ */
+static unsigned int nmi_under_a_lock(struct kunit *test, struct middle *m, raw_spinlock_t *lock)
 {
 	struct quarry_cpu *c;
 	unsigned long flags;
+	unsigned int waiting;
 
 	preempt_disable();
 	c = this_cpu_ptr(m->cache->front.cpu);
@@ -449,7 +453,9 @@ static void nmi_under_a_lock(struct kunit *test, struct middle *m, raw_spinlock_
 	interrupt_self(m);
 	c->busy = 0;
 	raw_spin_unlock_irqrestore(lock, flags);
+	waiting = quarry_mags_nr_waiting(&to_slab_cache(m->cache)->mags);
 	preempt_enable();
+	return waiting;
 }
 
 static void nmi_frees_under_locks(struct kunit *test)
@@ -465,10 +471,9 @@ static void nmi_frees_under_locks(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(locks); i++) {
 		KUNIT_ASSERT_EQ(test, quarry_test_nmi_begin(nmi_frees, m), 0);
-		nmi_under_a_lock(test, m, locks[i]);
+		waiting = nmi_under_a_lock(test, m, locks[i]);
 		quarry_test_nmi_end();
 		KUNIT_EXPECT_EQ(test, m->ran, i + 1ULL);
-		waiting = quarry_mags_nr_waiting(&sc->mags);
 		if (!i)
 			KUNIT_EXPECT_GT(test, waiting, 0U);
 		QUARRY_EXPECT_VERIFIED(test, m->heap);

@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/kconfig.h>
+#include <linux/limits.h>
 #include <linux/prandom.h>
 #include <quarry/arena.h>
 #include <quarry/cache.h>
@@ -46,6 +47,7 @@ extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
 extern struct kunit_suite quarry_arena_life_suite;
 extern struct kunit_suite quarry_stress_suite;
+extern struct kunit_suite quarry_drain_suite;
 extern struct kunit_suite quarry_replay_suite;
 extern struct kunit_suite quarry_fault_suite;
 extern struct kunit_suite quarry_pageuse_suite;
@@ -198,7 +200,9 @@ struct quarry_test_worker {
 void quarry_test_worker_fail(struct quarry_test_worker *worker, const char *what,
 			     unsigned long where);
 
-/* Start one worker on a CPU of its own; 0 or a negative errno. */
+#define QUARRY_TEST_ANY_CPU	UINT_MAX
+
+/* Start one worker, bound to @cpu but for QUARRY_TEST_ANY_CPU; 0 or a negative errno. */
 int quarry_test_worker_start(struct quarry_test_worker *worker, unsigned int id, unsigned int cpu,
 			     u64 seed, void (*fn)(struct quarry_test_worker *worker), void *arg);
 

@@ -669,6 +669,7 @@ void quarry_slab_cache_get_stats(struct quarry_slab_cache *sc,
 	stats->nr_free = sc->nr_free;
 	raw_spin_unlock_irqrestore(&sc->lock, flags);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_slab_cache_get_stats);
 
 struct slab_sums {
 	unsigned long slabs, objs, nr_free, pages, noted;

@@ -40,7 +40,7 @@ static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct qua
 	if (mag == &quarry_empty_magazine)
 		return NULL;
 	if (!mag->count) {
-		if (mag->capacity != mags->capacity || depot->empty.nr >= mags->max_full)
+		if (mag->capacity != READ_ONCE(mags->capacity) || depot->empty.nr >= mags->max_full)
 			return mag;
 		quarry_mag_push(&depot->empty, mag);
 		return NULL;

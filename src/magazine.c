@@ -348,7 +348,7 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	mag = depot->empty.first;
-	if (mag && mag->capacity == mags->capacity)
+	if (mag && mag->capacity == READ_ONCE(mags->capacity))
 		quarry_mag_pop(&depot->empty);
 	else
 		mag = NULL;

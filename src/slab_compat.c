@@ -82,7 +82,7 @@ void *quarry_compat_cache_rescue(struct quarry_cache *cache, gfp_t gfp)
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	void *obj;
 
-	if (in_nmi() || !(in_hardirq() || (gfp & __GFP_NOFAIL)))
+	if (in_nmi() || !(quarry_compat_kernel_helps() || (gfp & __GFP_NOFAIL)))
 		return NULL;
 	/* The kernel would not keep what it is for readers. */
 	if (sc->flags & QUARRY_TYPESAFE_BY_RCU)

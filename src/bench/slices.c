@@ -27,17 +27,13 @@ static int measure(struct quarry_bench_loops *loops, enum quarry_bench_side side
 
 	if (side == QUARRY_BENCH_PEER)
 		loops->nr_peer_ops += nr * loops->nr_ops;
-	if (quarry_bench_meter.icount) {
-		preempt_disable();	/* or a need to reschedule were heeded */
-		local_irq_save(flags);
-	}
+	if (quarry_bench_meter.icount)
+		flags = quarry_bench_quiet_begin();
 	quarry_bench_read(cost);
 	ret = loops->rounds(loops, side, nr);
 	quarry_bench_read(&end);
-	if (quarry_bench_meter.icount) {
-		local_irq_restore(flags);
-		preempt_enable();
-	}
+	if (quarry_bench_meter.icount)
+		quarry_bench_quiet_end(flags);
 	quarry_bench_since(cost, &end);
 	return ret;
 }
