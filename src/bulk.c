@@ -247,7 +247,7 @@ static unsigned int take_from_slabs(struct quarry_mags *mags, gfp_t gfp, void **
 				      &layer);
 		if (!n)
 			break;
-		atomic_long_add(n, &mags->nr_ended[layer]);
+		quarry_mags_took(mags, layer, n, n);
 		got += n;
 		if (gfpflags_allow_blocking(gfp))
 			cond_resched();
@@ -272,7 +272,7 @@ static unsigned int take_singly(struct quarry_mags *mags, gfp_t gfp, void **objs
 static void give_below(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	atomic_long_add(nr, &mags->nr_free_below);
-	mags->ops->drain(mags, objs, nr);
+	quarry_mags_drain(mags, objs, nr);
 }
 
 static void report_null(const struct quarry_slab_cache *sc)

@@ -86,6 +86,7 @@ static_assert(ARRAY_SIZE(layer_names) == NR_LAYERS);
 struct layers_arg {
 	struct seq_file *m;
 	unsigned long sum[NR_LAYERS];
+	struct quarry_reach reach;
 };
 
 static void show_layers_row(struct seq_file *m, const char *name, const unsigned long *n)
@@ -120,6 +121,7 @@ static void show_cache_layers(struct quarry_slab_cache *sc, void *arg)
 	struct quarry_mags_stats stats;
 
 	quarry_mags_get_stats(&sc->mags, &stats);
+	quarry_reach_add(&((struct layers_arg *)arg)->reach, &stats, QUARRY_LAYER_SLAB);
 	show_layers_of(arg, sc->name, &stats);
 }
 
@@ -132,6 +134,7 @@ static void show_run_layers(struct quarry_runs *runs, struct layers_arg *arg)
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
 		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++) {
 			quarry_mags_get_stats(&runs->fronts[k][order].mags, &stats);
+			quarry_reach_add(&arg->reach, &stats, QUARRY_LAYER_BUDDY);
 			snprintf(name, sizeof(name), "%s-order-%u",
 				 k == QUARRY_KIND_DATA ? "datapages" : "pages", order);
 			show_layers_of(arg, name, &stats);
@@ -145,6 +148,33 @@ static void show_run_layers(struct quarry_runs *runs, struct layers_arg *arg)
 		stats.nr_alloc += stats.low[i];
 	}
 	show_layers_of(arg, "pages-other", &stats);
+}
+
+/* How often each layer was reached, beginning with what each allocation reaches. */
+static void show_reach(struct seq_file *m, const struct quarry_reach *reach)
+{
+	static const char * const names[] = {
+		"magazines of a CPU", "depot", "slab; buddy of pages", "buddy; extent of pages",
+		"extent; kernel for pages",
+	};
+	unsigned int i;
+
+	static_assert(ARRAY_SIZE(names) == QUARRY_NR_REACHES);
+	seq_printf(m, "\n%-24s %12s %12s %12s %12s\n", "allocations that reached", "all", "first use",
+		   "again", "times fewer");
+	for (i = 0; i < QUARRY_NR_REACHES; i++) {
+		unsigned long again = quarry_reach_again(reach, i), times;
+
+		seq_printf(m, "%-24s %12lu %12lu %12lu", names[i], reach->all[i], reach->first[i],
+			   again);
+		if (!i || !again) {
+			seq_printf(m, " %12s\n", "-");
+			continue;
+		}
+		/* In tenths, rounded down. */
+		times = 10 * quarry_reach_again(reach, i - 1) / again;
+		seq_printf(m, " %10lu.%lu\n", times / 10, times % 10);
+	}
 }
 
 static int layers_show(struct seq_file *m, void *unused)
@@ -162,6 +192,7 @@ static int layers_show(struct seq_file *m, void *unused)
 	mutex_unlock(&hp->mutex);
 	show_run_layers(&hp->runs, &arg);
 	show_layers_row(m, "all", arg.sum);
+	show_reach(m, &arg.reach);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(layers);

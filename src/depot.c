@@ -58,16 +58,6 @@ struct quarry_magazine *quarry_depot_leave_cpu(struct quarry_mags *mags,
 	return mag->count && quarry_mags_sorts(mags) ? mag : put_magazine(mags, depot, mag);
 }
 
-void quarry_depot_count_exchange(struct quarry_mags *mags, struct quarry_depot *depot)
-{
-	lockdep_assert_held(&depot->lock);
-	if (mags->capacity < mags->max_capacity &&
-	    ++depot->nr_exchanges >= 8UL * num_online_cpus()) {
-		depot->nr_exchanges = 0;
-		WRITE_ONCE(mags->capacity, min(2 * mags->capacity + 2, mags->max_capacity));
-	}
-}
-
 void quarry_magazine_free(struct quarry_mags *mags, struct quarry_magazine *mag)
 {
 	quarry_meta_free(mags->meta, mag, magazine_size(mag->capacity));
@@ -79,7 +69,7 @@ static void retire_magazine(struct quarry_mags *mags, struct quarry_magazine *ma
 	if (!mag)
 		return;
 	if (mag->count)
-		mags->ops->drain(mags, mag->objs, mag->count);
+		quarry_mags_drain(mags, mag->objs, mag->count);
 	quarry_magazine_free(mags, mag);
 }
 
@@ -182,7 +172,7 @@ static void send_home(struct quarry_mags *mags, struct quarry_magazine *mag, int
 			continue;
 		}
 		mag->objs[i] = mag->objs[--mag->count];
-		mags->ops->drain(mags, &obj, 1);
+		quarry_mags_drain(mags, &obj, 1);
 	}
 }
 

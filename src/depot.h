@@ -40,6 +40,18 @@ static inline bool quarry_mags_sorts(const struct quarry_mags *mags)
 	return nr_node_ids > 1 && mags->ops->node_of && mags->meta->node == NUMA_NO_NODE;
 }
 
+/* That somebody else had it counts for as much as so many exchanges. */
+#define QUARRY_BUSY_LOCK	8U
+
+/* For an exchange. */
+static inline void quarry_depot_lock(struct quarry_depot *depot, unsigned long *flags)
+{
+	if (likely(raw_spin_trylock_irqsave(&depot->lock, *flags)))
+		return;
+	raw_spin_lock_irqsave(&depot->lock, *flags);
+	depot->busy += QUARRY_BUSY_LOCK;
+}
+
 static inline void quarry_mag_push(struct quarry_mag_list *list, struct quarry_magazine *mag)
 {
 	mag->next = list->first;
@@ -88,6 +100,8 @@ struct quarry_magazine *quarry_depot_leave_cpu(struct quarry_mags *mags,
 					       struct quarry_magazine *mag);
 /* One more magazine went through: the capacity grows after a number of them. */
 void quarry_depot_count_exchange(struct quarry_mags *mags, struct quarry_depot *depot);
+/* @nr objects are given at a time: make magazines that hold them. */
+void quarry_mags_make_room(struct quarry_mags *mags, unsigned int nr);
 
 /* === Without it === */
 

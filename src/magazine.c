@@ -32,10 +32,7 @@
  * A front that nobody used yet shares a per-CPU area whose magazines are the
  * static empty one, so that everything misses; the first miss gives it its own.
  *
- * Capacity starts at 14 objects and doubles (to a cap in bytes of objects, the
- * heap's knob magazine_bytes) each time 8 x CPUs magazines went through a depot
- * or were refilled: a front that is used little keeps little (Bonwick and Adams
- * 2001, 3.2, 4.4).  It also grows to what bulk calls free at a time.
+ * How many objects a magazine holds grows with use: see capacity.c.
  *
  * A front may be off, for good or while it is given other sizes: the paths below
  * test that in the same section in which they move magazines, so one grace period
@@ -62,12 +59,6 @@
 #include "depot.h"
 #include "fault.h"
 #include "internal.h"
-
-/* A magazine is a power of two of bytes: 16 bytes of head and 8 per object. */
-#define MIN_CAPACITY		6U
-#define START_CAPACITY		14U
-/* A depot's full magazines hold objects worth so many magazines of the cap. */
-#define DEPOT_SHARE		8
 
 /* The area of fronts that are not in use yet. */
 struct quarry_cpu __percpu *quarry_cold_cpu;
@@ -97,28 +88,6 @@ void quarry_mags_global_exit(void)
 {
 	free_percpu(quarry_cold_cpu);
 }
-
-/* Largest capacity (2^i - 2, but for large objects) that holds no more than @bytes. */
-static unsigned int capacity_for(size_t bytes, size_t size)
-{
-	unsigned int capacity = QUARRY_MAGAZINE_MAX_CAPACITY;
-
-	while (capacity > MIN_CAPACITY && capacity * size > bytes)
-		capacity = capacity / 2 - 1;
-	return capacity * size > bytes ? max_t(size_t, bytes / size, 1) : capacity;
-}
-
-/* Nobody moves magazines: the front is stopped, or new. */
-void quarry_mags_resize(struct quarry_mags *mags, unsigned int bytes)
-{
-	unsigned int most = capacity_for(bytes, mags->size);
-	unsigned int least = min(most, START_CAPACITY);
-
-	WRITE_ONCE(mags->max_capacity, most);
-	WRITE_ONCE(mags->capacity, clamp(mags->capacity, least, most));
-	mags->max_full = clamp_t(size_t, (size_t)bytes * DEPOT_SHARE / (mags->size * most), 2, 64);
-}
-EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_resize);
 
 void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
 		      const struct quarry_mags_ops *ops, struct quarry_meta *meta, size_t size,
@@ -305,7 +274,7 @@ static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 	unsigned long flags;
 	void *obj = NULL;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = quarry_mag_pop(&depot->full);
 	if (mag) {
 		/* In our hands: take the object before anyone can take the magazine. */
@@ -346,7 +315,7 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	struct quarry_magazine *mag;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = depot->empty.first;
 	if (mag && mag->capacity == mags->capacity)
 		quarry_mag_pop(&depot->empty);
@@ -425,7 +394,7 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 		WRITE_ONCE(c->busy, 0);
 	}
 	depot = quarry_local_depot(mags);
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = quarry_depot_leave_cpu(mags, depot, mag);
 	quarry_depot_count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -441,7 +410,7 @@ void *quarry_mags_alloc_node(struct quarry_mags *mags, gfp_t gfp, int node)
 
 	if (!mags->ops->refill(mags, &obj, 1, gfp, node, &layer))
 		return NULL;
-	atomic_long_inc(&mags->nr_ended[layer]);
+	quarry_mags_took(mags, layer, 1, 1);
 	return obj;
 }
 
@@ -458,7 +427,7 @@ static void *alloc_refill(struct quarry_mags *mags, gfp_t gfp)
 	if (nr) {
 		obj = mag->objs[nr - 1];
 		mag->count = nr - 1;
-		atomic_long_inc(&mags->nr_ended[layer]);
+		quarry_mags_took(mags, layer, nr, 1);
 	} else {
 		obj = NULL;
 	}
@@ -554,7 +523,7 @@ below:
 		return;
 	}
 	atomic_long_inc(&mags->nr_free_below);
-	mags->ops->drain(mags, &obj, 1);
+	quarry_mags_drain(mags, &obj, 1);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_free);
 
@@ -591,7 +560,7 @@ unsigned int quarry_mags_depot_take(struct quarry_mags *mags, void **objs, unsig
 	if (quarry_mags_is_off(mags))
 		goto out;
 	depot = quarry_local_depot(mags);
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = quarry_mag_pop(&depot->full);
 	if (mag) {
 		n = min(mag->count, nr);
@@ -610,18 +579,6 @@ out:
 	return n;
 }
 
-/* Preemption off, the front is not.  @nr at a time: make magazines that hold them. */
-static void make_room(struct quarry_mags *mags, unsigned int nr)
-{
-	unsigned int capacity = mags->capacity;
-
-	if (likely(capacity >= min(nr, mags->max_capacity)))
-		return;
-	while (capacity < min(nr, mags->max_capacity))
-		capacity = min(2 * capacity + 2, mags->max_capacity);
-	WRITE_ONCE(mags->capacity, capacity);
-}
-
 unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	struct quarry_magazine *mag = quarry_magazine_get(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
@@ -638,11 +595,11 @@ unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsig
 	memcpy(mag->objs, objs, n * sizeof(*objs));
 	mag->count = n;
 	depot = quarry_local_depot(mags);
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = quarry_depot_leave_cpu(mags, depot, try_install(mags, mag));
 	depot->nr_free += n;
 	quarry_depot_count_exchange(mags, depot);
-	make_room(mags, nr);
+	quarry_mags_make_room(mags, nr);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 out:
 	preempt_enable();
@@ -690,7 +647,7 @@ static void flush_list(struct quarry_mags *mags, struct quarry_magazine *list)
 		cond_resched();
 		next = list->next;
 		if (list->count)
-			mags->ops->drain(mags, list->objs, list->count);
+			quarry_mags_drain(mags, list->objs, list->count);
 		quarry_magazine_free(mags, list);
 	}
 }

@@ -52,7 +52,7 @@ struct quarry_depot {
 	struct quarry_magazine *incoming;	/* being filled from other nodes, or NULL */
 	unsigned long nr_alloc;		/* allocations that ended here */
 	unsigned long nr_free;
-	unsigned long nr_exchanges;	/* since capacity last grew */
+	unsigned long busy;		/* exchanges since capacity last grew; see capacity.c */
 } ____cacheline_aligned_in_smp;
 
 /* A front and what stands behind it; embedded in caches and page runs. */
@@ -63,11 +63,16 @@ struct quarry_mags {
 	struct quarry_depot *depots;	/* one per node; NULL until first use */
 	size_t size;			/* bytes of one object; constant */
 	unsigned int capacity;		/* of magazines made from now on; grows */
-	unsigned int max_capacity;	/* this and the next: written while stopped */
+	unsigned int start_capacity;	/* this and the next two: written while stopped */
+	unsigned int max_capacity;
 	unsigned int max_full;		/* full magazines per depot */
+	unsigned long busy;		/* how much of it in a depot makes the capacity grow */
 	bool off;			/* nothing goes through magazines */
 	struct quarry_magazine *detached;	/* between detach and flush; caller's lock */
 	atomic_long_t nr_ended[QUARRY_NR_LOW_LAYERS];	/* allocations that ended below */
+	atomic_long_t nr_first[QUARRY_NR_LOW_LAYERS];	/* of them, see quarry_mags_took() */
+	atomic_long_t nr_out;		/* objects taken from below and not given back */
+	long most_out;			/* most of them ever; read and written whole */
 	atomic_long_t nr_free_below;	/* frees that went straight below, less refused ones */
 	/* The rest is for who has a @defer, set after quarry_mags_init(), and else NULL. */
 	struct quarry_defer *defer;
@@ -96,8 +101,33 @@ static inline bool quarry_mags_is_cold(const struct quarry_mags *mags)
 struct quarry_mags_stats {
 	unsigned long magazine, previous, depot;
 	unsigned long low[QUARRY_NR_LOW_LAYERS];
+	unsigned long first[QUARRY_NR_LOW_LAYERS];	/* of low: what was never there before */
 	unsigned long nr_alloc, nr_free;
 };
+
+/*
+ * @taken objects came from @layer for @ended allocations.  Those are first uses if more
+ * is out now than ever: nothing that is cached could have served them.  A statistic, to
+ * which it does no harm if one of two that run at the same time goes amiss.
+ */
+static inline void quarry_mags_took(struct quarry_mags *mags, enum quarry_layer layer,
+				    unsigned int taken, unsigned int ended)
+{
+	long out = atomic_long_add_return(taken, &mags->nr_out);
+
+	atomic_long_add(ended, &mags->nr_ended[layer]);
+	if (out <= READ_ONCE(mags->most_out))
+		return;
+	WRITE_ONCE(mags->most_out, out);
+	atomic_long_add(ended, &mags->nr_first[layer]);
+}
+
+/* Objects go below. */
+static inline void quarry_mags_drain(struct quarry_mags *mags, void **objs, unsigned int nr)
+{
+	atomic_long_sub(nr, &mags->nr_out);
+	mags->ops->drain(mags, objs, nr);
+}
 
 int quarry_mags_global_init(void);
 void quarry_mags_global_exit(void);
@@ -155,6 +185,27 @@ void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_st
 static inline unsigned long quarry_mags_nr_live(const struct quarry_mags_stats *stats)
 {
 	return max_t(long, stats->nr_alloc - stats->nr_free, 0);
+}
+
+/*
+ * How many allocations came as far as: the magazines of a CPU (all), the depot, the
+ * layer below the front, the one below that, and deeper.  A first use has to, whatever
+ * is cached; how often it happens again shows how well the layer above does.
+ */
+#define QUARRY_NR_REACHES	5
+
+struct quarry_reach {
+	unsigned long all[QUARRY_NR_REACHES];
+	unsigned long first[QUARRY_NR_REACHES];	/* of all: see quarry_mags_took() */
+};
+
+/* Adds a front that has @below below it. */
+void quarry_reach_add(struct quarry_reach *reach, const struct quarry_mags_stats *stats,
+		      enum quarry_layer below);
+
+static inline unsigned long quarry_reach_again(const struct quarry_reach *reach, unsigned int i)
+{
+	return reach->all[i] - min(reach->first[i], reach->all[i]);
 }
 
 /* Objects in magazines and depots; exact while quiet. */

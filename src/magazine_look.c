@@ -20,8 +20,10 @@ void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_st
 	int node;
 
 	memset(stats, 0, sizeof(*stats));
-	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++)
+	for (i = 0; i < QUARRY_NR_LOW_LAYERS; i++) {
 		stats->low[i] = atomic_long_read(&mags->nr_ended[i]);
+		stats->first[i] = atomic_long_read(&mags->nr_first[i]);
+	}
 	stats->nr_free = atomic_long_read(&mags->nr_free_below);
 	if (!quarry_mags_is_cold(mags)) {
 		for_each_possible_cpu(cpu) {
@@ -41,6 +43,29 @@ void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_st
 		stats->nr_alloc += stats->low[i];
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_get_stats);
+
+void quarry_reach_add(struct quarry_reach *reach, const struct quarry_mags_stats *stats,
+		      enum quarry_layer below)
+{
+	unsigned long all = 0, first = 0;
+	int layer, i;
+
+	/* From the deepest up: what ended there, or deeper, came as far as here. */
+	for (layer = QUARRY_NR_LOW_LAYERS - 1; layer >= (int)below; layer--) {
+		all += stats->low[layer];
+		first += stats->first[layer];
+		i = 2 + layer - (int)below;
+		if (i < QUARRY_NR_REACHES) {
+			reach->all[i] += all;
+			reach->first[i] += first;
+		}
+	}
+	reach->all[1] += stats->depot + all;
+	reach->first[1] += first;
+	/* Who asks a CPU's magazines asks for no first use yet. */
+	reach->all[0] += stats->magazine + stats->previous + stats->depot + all;
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_reach_add);
 
 static unsigned long depot_nr_cached(struct quarry_depot *depot)
 {

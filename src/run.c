@@ -330,7 +330,7 @@ static void *alloc_past(struct quarry_run_front *rf, const struct quarry_pages_w
 	if (!addr)
 		return NULL;
 	mark_run(addr, front_owner(rf));
-	atomic_long_inc(&rf->mags.nr_ended[layer]);
+	quarry_mags_took(&rf->mags, layer, 1, 1);
 	return addr;
 }
 
