@@ -92,7 +92,7 @@ static __always_inline bool take_loaded(struct quarry_front *front, void **objs,
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* Pairs with xchg() in detach_cpu(). */
+		/* Pairs with xchg() in quarry_mags_detach_cpu(). */
 		mag = READ_ONCE(c->loaded);
 		if (likely(nr - 1 < mag->count)) {
 			mag->count -= nr;
@@ -179,7 +179,7 @@ static unsigned int take_from_cpu(struct quarry_front *front, void **objs, unsig
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* These pair with xchg() in detach_cpu(). */
+		/* These pair with xchg() in quarry_mags_detach_cpu(). */
 		got = take(READ_ONCE(c->loaded), objs, nr);
 		c->nr_alloc += got;
 		if (got < nr) {

@@ -480,6 +480,7 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 	quarry_mags_init(&sc->mags, flags & QUARRY_ZEROED ? &sc->veiled : &sc->cache.front,
 			 &cache_ops, &pages->meta, sc->layout.stride, magazine_bytes);
 	sc->mags.defer = &pages->defer;
+	sc->mags.budget = pages->budget.cpu ? &pages->budget : NULL;
 }
 
 static void gather_from(struct quarry_slab_cache *sc, struct list_head *empty,

@@ -30,6 +30,8 @@
 #define BUSY_EXCHANGES		8U
 /* So many bytes of objects in a magazine ask for as many exchanges again. */
 #define BUSY_BYTES		4096U
+/* A CPU that did not use a front for so many ticks, a half-life of idle pages, is drained. */
+#define IDLE_TICKS		8U
 /* A depot's full magazines hold objects worth so many magazines of the cap. */
 #define DEPOT_SHARE		8
 
@@ -95,6 +97,7 @@ static void grow(struct quarry_mags *mags, unsigned int capacity)
 void quarry_depot_count_exchange(struct quarry_mags *mags, struct quarry_depot *depot)
 {
 	lockdep_assert_held(&depot->lock);
+	depot->nr_exchanges++;
 	if (++depot->busy < READ_ONCE(mags->busy))
 		return;
 	depot->busy = 0;
@@ -112,3 +115,161 @@ void quarry_mags_make_room(struct quarry_mags *mags, unsigned int nr)
 		capacity = larger(capacity);
 	grow(mags, capacity);
 }
+
+/* === What a CPU may hold === */
+
+static unsigned long room_of(const struct quarry_mags *mags, const struct quarry_magazine *mag)
+{
+	return mag->capacity * mags->size;
+}
+
+/* @mag becomes loaded, loaded becomes previous; returns what previous was. */
+static struct quarry_magazine *install(struct quarry_cpu *c, struct quarry_magazine *mag)
+{
+	/* Pairs with xchg() in quarry_mags_detach_cpu(). */
+	mag = xchg(&c->loaded, mag);
+	return xchg(&c->previous, mag);
+}
+
+/* Too much is cached, so magazines of this front become smaller. */
+static void refuse(struct quarry_mags *mags, struct quarry_budget_cpu *b)
+{
+	atomic_long_inc(&b->nr_refused);
+	set_capacity(mags, max(smaller(mags->capacity), mags->start_capacity));
+}
+
+struct quarry_magazine *quarry_mags_install(struct quarry_mags *mags, struct quarry_cpu *c,
+					    struct quarry_magazine *mag)
+{
+	struct quarry_budget_cpu *b;
+	long leaves, more;
+
+	if (!mags->budget)
+		return install(c, mag);
+	b = this_cpu_ptr(mags->budget->cpu);
+	leaves = room_of(mags, READ_ONCE(c->previous));
+	more = room_of(mags, mag) - leaves;
+	/* Interrupts may add to what this CPU holds meanwhile, nobody else does. */
+	if (more > 0 && atomic_long_add_return(more, &b->held) >
+			(long)READ_ONCE(mags->budget->bound)) {
+		atomic_long_sub(more, &b->held);
+		refuse(mags, b);
+		return mag;
+	}
+	if (more < 0)
+		atomic_long_add(more, &b->held);
+	mag = install(c, mag);
+	/* Somebody may have detached it meanwhile, and accounted for it. */
+	leaves -= room_of(mags, mag);
+	if (unlikely(leaves))
+		atomic_long_add(leaves, &b->held);
+	return mag;
+}
+
+void quarry_mags_detach_cpu(struct quarry_mags *mags, unsigned int cpu,
+			    struct quarry_magazine **list)
+{
+	struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
+	/* Pairs with READ_ONCE() in the inline paths and xchg() in install(). */
+	struct quarry_magazine *loaded = xchg(&c->loaded, &quarry_empty_magazine);
+	struct quarry_magazine *previous = xchg(&c->previous, &quarry_empty_magazine);
+
+	if (mags->budget)
+		atomic_long_sub(room_of(mags, loaded) + room_of(mags, previous),
+				&per_cpu_ptr(mags->budget->cpu, cpu)->held);
+	quarry_magazine_chain(list, loaded);
+	quarry_magazine_chain(list, previous);
+}
+
+/* === Falling back: ticks === */
+
+/* Up to @nr magazines of @from move to @to. */
+static void take_least(struct quarry_mag_list *from, struct quarry_magazine **to)
+{
+	unsigned int nr = from->least;
+
+	while (nr--)
+		quarry_magazine_chain(to, quarry_mag_pop(from));
+	from->least = from->nr;
+}
+
+/* What the depot never was without since the last tick goes.  True if something is left. */
+static bool settle_depot(struct quarry_mags *mags, struct quarry_depot *depot,
+			 unsigned long *nr_exchanges)
+{
+	struct quarry_magazine *list = NULL;
+	unsigned long flags;
+	bool any;
+
+	/* At most max_full magazines of either. */
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	take_least(&depot->full, &list);
+	take_least(&depot->empty, &list);
+	if (!depot->nr_exchanges && depot->incoming) {
+		quarry_magazine_chain(&list, depot->incoming);
+		depot->incoming = NULL;
+	}
+	any = depot->full.nr || depot->empty.nr || depot->incoming;
+	*nr_exchanges += depot->nr_exchanges;
+	depot->nr_exchanges = 0;
+	depot->busy = 0;
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	quarry_magazines_retire(mags, list);
+	return any;
+}
+
+static u32 events_of(const struct quarry_cpu *c)
+{
+	return READ_ONCE(c->nr_alloc) + READ_ONCE(c->nr_free) +
+	       READ_ONCE(c->nr_alloc_previous) + READ_ONCE(c->nr_free_previous);
+}
+
+/* A CPU that left the front alone for long loses its magazines.  True if it has any. */
+static bool settle_cpu(struct quarry_mags *mags, unsigned int cpu)
+{
+	struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
+	struct quarry_budget_cpu *b;
+	unsigned int patience = IDLE_TICKS;
+	u32 events = events_of(c);
+
+	if (READ_ONCE(c->loaded) == &quarry_empty_magazine &&
+	    READ_ONCE(c->previous) == &quarry_empty_magazine)
+		return false;
+	if (mags->budget) {
+		b = per_cpu_ptr(mags->budget->cpu, cpu);
+		/* Somebody needs the room. */
+		if (atomic_long_read(&b->nr_refused) != b->nr_seen)
+			patience = 1;
+	}
+	if (events != c->seen)
+		WRITE_ONCE(c->idle, 0);
+	else
+		WRITE_ONCE(c->idle, c->idle + 1);
+	WRITE_ONCE(c->seen, events);
+	if (c->idle < patience)
+		return true;
+	WRITE_ONCE(c->idle, 0);
+	quarry_mags_detach_cpu(mags, cpu, &mags->detached);
+	return false;
+}
+
+bool quarry_mags_fall_back(struct quarry_mags *mags)
+{
+	unsigned long nr_exchanges = 0;
+	unsigned int cpu;
+	bool any = false;
+	int node;
+
+	if (quarry_mags_is_cold(mags))
+		return false;
+	for (node = 0; node < nr_node_ids; node++)
+		any |= settle_depot(mags, &mags->depots[node], &nr_exchanges);
+	for_each_possible_cpu(cpu)
+		any |= settle_cpu(mags, cpu);
+	if (nr_exchanges >= num_online_cpus())
+		return true;
+	/* A tick's growth at the same time may be lost, but not for long. */
+	set_capacity(mags, max(smaller(mags->capacity), mags->start_capacity));
+	return any || mags->capacity > mags->start_capacity;
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_fall_back);

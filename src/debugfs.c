@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, arenas and the
- * like; trim, and one file for each knob.
+ * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, cpus, arenas
+ * and the like; trim, and one file for each knob.
  *
  * Each file is one table: a header line, aligned columns, units in the header.
  * The numbers are sums of per-CPU counters and copies taken under short locks;
@@ -13,10 +13,13 @@
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
+#include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/nodemask.h>
+#include <linux/percpu.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -239,6 +242,59 @@ static int caches_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(caches);
 
+/* === cpus === */
+
+struct cpus_arg {
+	unsigned int cpu;
+	int node;
+	struct quarry_mags_place place;
+};
+
+static void add_cpu(struct quarry_mags *mags, void *arg)
+{
+	struct cpus_arg *c = arg;
+
+	quarry_mags_look_at_cpu(mags, c->cpu, &c->place);
+}
+
+static void add_node(struct quarry_mags *mags, void *arg)
+{
+	struct cpus_arg *c = arg;
+
+	quarry_mags_look_at_depot(mags, c->node, &c->place);
+}
+
+static int cpus_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+	struct quarry_budget *budget = &hp->pages.budget;
+	struct quarry_budget_cpu *b;
+	struct cpus_arg arg;
+
+	seq_printf(m, "%-8s %8s %10s %12s %12s %12s %8s\n", "cpu", "fronts", "magazines",
+		   "cached/B", "room/B", "cpu_bytes", "refused");
+	mutex_lock(&hp->mutex);
+	for_each_online_cpu(arg.cpu) {
+		b = per_cpu_ptr(budget->cpu, arg.cpu);
+		memset(&arg.place, 0, sizeof(arg.place));
+		quarry_heap_walk_fronts(hp, add_cpu, &arg);
+		seq_printf(m, "%-8u %8lu %10lu %12lu %12lu %12lu %8lu\n", arg.cpu,
+			   arg.place.nr_fronts, arg.place.nr_magazines, arg.place.bytes,
+			   atomic_long_read(&b->held), READ_ONCE(budget->bound),
+			   atomic_long_read(&b->nr_refused));
+	}
+	seq_printf(m, "\n%-8s %8s %10s %12s\n", "depot", "fronts", "magazines", "cached/B");
+	for_each_online_node(arg.node) {
+		memset(&arg.place, 0, sizeof(arg.place));
+		quarry_heap_walk_fronts(hp, add_node, &arg);
+		seq_printf(m, "node%-4d %8lu %10lu %12lu\n", arg.node, arg.place.nr_fronts,
+			   arg.place.nr_magazines, arg.place.bytes);
+	}
+	mutex_unlock(&hp->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(cpus);
+
 /* === arenas === */
 
 static void show_arena(const struct quarry_arena_row *row, void *arg)
@@ -367,6 +423,7 @@ void quarry_debugfs_add(struct quarry_heap_priv *hp)
 	debugfs_create_file("layers", 0444, hp->dir, hp, &layers_fops);
 	debugfs_create_file("buddy", 0444, hp->dir, hp, &buddy_fops);
 	debugfs_create_file("caches", 0444, hp->dir, hp, &caches_fops);
+	debugfs_create_file("cpus", 0444, hp->dir, hp, &cpus_fops);
 	debugfs_create_file("arenas", 0444, hp->dir, hp, &arenas_fops);
 	debugfs_create_file("last_failure", 0444, hp->dir, hp, &last_failure_fops);
 	debugfs_create_file("reclaimers", 0444, hp->dir, hp, &reclaimers_fops);

@@ -73,6 +73,19 @@ static void retire_magazine(struct quarry_mags *mags, struct quarry_magazine *ma
 	quarry_magazine_free(mags, mag);
 }
 
+/* From now on there is something that ticks may find unused: see fallback.c. */
+static void tell(struct quarry_mags *mags)
+{
+	struct quarry_pages *pages;
+
+	if (!mags->budget || likely(READ_ONCE(mags->budget->stocked)))
+		return;
+	pages = container_of(mags->budget, struct quarry_pages, budget);
+	WRITE_ONCE(mags->budget->stocked, true);
+	if (pages->notify)
+		pages->notify(pages);
+}
+
 /* An empty magazine of the current capacity, in our hands; NULL if there is no memory. */
 struct quarry_magazine *quarry_magazine_get(struct quarry_mags *mags, gfp_t gfp)
 {
@@ -81,6 +94,7 @@ struct quarry_magazine *quarry_magazine_get(struct quarry_mags *mags, gfp_t gfp)
 	struct quarry_magazine *mag;
 	unsigned long flags;
 
+	tell(mags);
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	mag = quarry_mag_pop(&depot->empty);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -98,7 +112,7 @@ struct quarry_magazine *quarry_magazine_get(struct quarry_mags *mags, gfp_t gfp)
 
 /* === Sorting by node === */
 
-static void retire_list(struct quarry_mags *mags, struct quarry_magazine *list)
+void quarry_magazines_retire(struct quarry_mags *mags, struct quarry_magazine *list)
 {
 	struct quarry_magazine *next;
 
@@ -161,7 +175,7 @@ static void send_home(struct quarry_mags *mags, struct quarry_magazine *mag, int
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	move_locked(mags, depot, node, mag, &spare, &surplus);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	retire_list(mags, surplus);
+	quarry_magazines_retire(mags, surplus);
 	if (spare)
 		quarry_magazine_free(mags, spare);
 	while (i < mag->count) {

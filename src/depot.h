@@ -66,6 +66,7 @@ static inline struct quarry_magazine *quarry_mag_pop(struct quarry_mag_list *lis
 	if (mag) {
 		list->first = mag->next;
 		list->nr--;
+		list->least = min(list->least, list->nr);
 	}
 	return mag;
 }
@@ -88,6 +89,21 @@ void quarry_magazine_free(struct quarry_mags *mags, struct quarry_magazine *mag)
  * into the depots, or its objects go below and it goes for good.
  */
 void quarry_magazine_dispose(struct quarry_mags *mags, struct quarry_magazine *mag);
+
+/* A list of magazines that are in nobody's place: objects go below, they go for good. */
+void quarry_magazines_retire(struct quarry_mags *mags, struct quarry_magazine *list);
+
+/* === The places of CPUs: capacity.c === */
+
+/*
+ * @mag becomes loaded, loaded becomes previous; what is left over comes back: what
+ * previous was, or @mag if the CPU holds too much.  Preemption off and busy taken.
+ */
+struct quarry_magazine *quarry_mags_install(struct quarry_mags *mags, struct quarry_cpu *c,
+					    struct quarry_magazine *mag);
+/* What is in the places of a CPU goes to @list, to be flushed after a grace period. */
+void quarry_mags_detach_cpu(struct quarry_mags *mags, unsigned int cpu,
+			    struct quarry_magazine **list);
 
 /* === Under depot->lock === */
 

@@ -187,13 +187,18 @@ static void drain_heap(struct quarry_heap_priv *hp)
 	walk_run_fronts(hp, quarry_mags_flush);
 }
 
+void quarry_heap_drain(struct quarry_heap_priv *hp)
+{
+	mutex_lock(&hp->mutex);
+	drain_heap(hp);
+	mutex_unlock(&hp->mutex);
+}
+
 u64 quarry_heap_trim(struct quarry_heap *heap)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
 
-	mutex_lock(&hp->mutex);
-	drain_heap(hp);
-	mutex_unlock(&hp->mutex);
+	quarry_heap_drain(hp);
 	return quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_REQUEST);
 }
 EXPORT_SYMBOL_GPL(quarry_heap_trim);
@@ -257,11 +262,12 @@ static void starve(struct quarry_pages *pages)
 
 static void drain_for_pressure(struct quarry_pressure *pressure)
 {
-	struct quarry_heap_priv *hp = container_of(pressure, struct quarry_heap_priv, pressure);
+	quarry_heap_drain(container_of(pressure, struct quarry_heap_priv, pressure));
+}
 
-	mutex_lock(&hp->mutex);
-	drain_heap(hp);
-	mutex_unlock(&hp->mutex);
+static void fall_back(struct quarry_pages *pages)
+{
+	quarry_heap_fall_back(container_of(pages, struct quarry_heap_priv, pages));
 }
 
 int quarry_heap_add_reclaimer(struct quarry_heap *heap, struct quarry_reclaimer *reclaimer)
@@ -445,6 +451,8 @@ static void get_knobs(struct quarry_knobs *knobs, const struct quarry_heap_param
 	knobs->value[QUARRY_KNOB_MAGAZINE_ORDER] = p->magazine_order;
 	knobs->value[QUARRY_KNOB_MAGAZINE_BYTES] =
 		p->magazine_bytes ?: quarry_knob_default(QUARRY_KNOB_MAGAZINE_BYTES);
+	knobs->value[QUARRY_KNOB_CPU_BYTES] =
+		p->cpu_bytes ?: quarry_knob_default(QUARRY_KNOB_CPU_BYTES);
 }
 
 static int add_heap(struct quarry_heap_priv *hp)
@@ -485,12 +493,18 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 				params->reserve, backing);
 	if (ret)
 		return ret;
+	ret = quarry_budget_init(&hp->pages.budget, knobs->value[QUARRY_KNOB_CPU_BYTES]);
+	if (ret) {
+		quarry_pages_fini(&hp->pages);
+		return ret;
+	}
 	init_deferrals(hp);
 	hp->pages.name = hp->name;
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
 	hp->pages.starve = starve;
 	hp->pages.cool = cool;
+	hp->pages.fall_back = fall_back;
 	hp->pages.assist = assist;
 	hp->pages.failed = failed;
 	quarry_reclaim_init(&hp->reclaim, &hp->pages, params->decay_ms);
@@ -771,6 +785,7 @@ int quarry_heap_global_init(const struct quarry_knobs *knobs)
 		.decay_ms = knobs->value[QUARRY_KNOB_DECAY_MS],
 		.magazine_order = knobs->value[QUARRY_KNOB_MAGAZINE_ORDER],
 		.magazine_bytes = knobs->value[QUARRY_KNOB_MAGAZINE_BYTES],
+		.cpu_bytes = knobs->value[QUARRY_KNOB_CPU_BYTES],
 	};
 	struct quarry_heap *heap;
 	int ret;

@@ -177,6 +177,12 @@ static bool lock_depot(struct quarry_depot *depot, unsigned long *flags)
 	return true;
 }
 
+/* What is left of a full magazine that one object was taken from. */
+static void put_rest(struct quarry_depot *depot, struct quarry_magazine *mag)
+{
+	quarry_mag_push(mag->count ? &depot->full : &depot->empty, mag);
+}
+
 static void *alloc_nested(struct quarry_mags *mags)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
@@ -189,10 +195,7 @@ static void *alloc_nested(struct quarry_mags *mags)
 	mag = quarry_mag_pop(&depot->full);
 	if (mag) {
 		obj = mag->objs[--mag->count];
-		if (mag->count)
-			quarry_mag_push(&depot->full, mag);
-		else
-			quarry_mag_push(&depot->empty, mag);
+		put_rest(depot, mag);
 		depot->nr_alloc++;
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -226,14 +229,6 @@ static bool free_nested(struct quarry_mags *mags, void *obj)
 }
 
 /* === The two magazines of this CPU; preemption off and busy taken === */
-
-/* @mag becomes loaded, loaded becomes previous; returns what previous was. */
-static struct quarry_magazine *install(struct quarry_cpu *c, struct quarry_magazine *mag)
-{
-	/* Pairs with xchg() in detach_cpu(). */
-	mag = xchg(&c->loaded, mag);
-	return xchg(&c->previous, mag);
-}
 
 static void swap_previous(struct quarry_cpu *c)
 {
@@ -270,7 +265,7 @@ static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 			      struct quarry_magazine **surplus)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
-	struct quarry_magazine *mag;
+	struct quarry_magazine *mag, *out;
 	unsigned long flags;
 	void *obj = NULL;
 
@@ -279,7 +274,11 @@ static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 	if (mag) {
 		/* In our hands: take the object before anyone can take the magazine. */
 		obj = mag->objs[--mag->count];
-		*surplus = quarry_depot_leave_cpu(mags, depot, install(c, mag));
+		out = quarry_mags_install(mags, c, mag);
+		if (unlikely(out == mag))
+			put_rest(depot, mag);
+		else
+			*surplus = quarry_depot_leave_cpu(mags, depot, out);
 		depot->nr_alloc++;
 		quarry_depot_count_exchange(mags, depot);
 	}
@@ -307,13 +306,17 @@ static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c,
 	return unlikely(in_nmi()) ? alloc_nested(mags) : alloc_from_depot(mags, c, surplus);
 }
 
-/* Both magazines are full: exchange one for an empty one of the depot. */
+/*
+ * Both magazines are full: exchange one for an empty one of the depot.  A CPU that holds
+ * too much gives single objects.
+ */
 static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
 			  struct quarry_magazine **surplus)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
-	struct quarry_magazine *mag;
+	struct quarry_magazine *mag, *out;
 	unsigned long flags;
+	bool full = false;
 
 	quarry_depot_lock(depot, &flags);
 	mag = depot->empty.first;
@@ -322,13 +325,20 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	else
 		mag = NULL;
 	if (mag) {
-		mag->objs[mag->count++] = obj;
-		*surplus = quarry_depot_leave_cpu(mags, depot, install(c, mag));
-		depot->nr_free++;
-		quarry_depot_count_exchange(mags, depot);
+		out = quarry_mags_install(mags, c, mag);
+		full = out == mag;
+		if (unlikely(full)) {
+			quarry_mag_push(&depot->empty, mag);
+		} else {
+			/* Nobody but us uses it before the section ends. */
+			mag->objs[mag->count++] = obj;
+			*surplus = quarry_depot_leave_cpu(mags, depot, out);
+			depot->nr_free++;
+			quarry_depot_count_exchange(mags, depot);
+		}
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return mag;
+	return full ? free_nested(mags, obj) : !!mag;
 }
 
 static bool free_busy(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
@@ -389,7 +399,7 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 		WRITE_ONCE(c->busy, 1);
 		barrier();
 		if (!has_objects(READ_ONCE(c->loaded)))
-			mag = install(c, mag);
+			mag = quarry_mags_install(mags, c, mag);
 		barrier();
 		WRITE_ONCE(c->busy, 0);
 	}
@@ -543,7 +553,7 @@ static struct quarry_magazine *try_install(struct quarry_mags *mags, struct quar
 		return mag;
 	WRITE_ONCE(c->busy, 1);
 	barrier();
-	mag = install(c, mag);
+	mag = quarry_mags_install(mags, c, mag);
 	barrier();
 	WRITE_ONCE(c->busy, 0);
 	return mag;
@@ -609,16 +619,6 @@ out:
 
 /* === Draining === */
 
-static void detach_cpu(struct quarry_cpu *c, struct quarry_magazine **list)
-{
-	/* Pairs with READ_ONCE() in the inline paths and xchg() in install(). */
-	struct quarry_magazine *loaded = xchg(&c->loaded, &quarry_empty_magazine);
-	struct quarry_magazine *previous = xchg(&c->previous, &quarry_empty_magazine);
-
-	quarry_magazine_chain(list, loaded);
-	quarry_magazine_chain(list, previous);
-}
-
 /*
  * A CPU that still works on a detached magazine does not touch @next: only who
  * holds a magazine in hand or a depot's lock does, and the place it came from
@@ -633,7 +633,7 @@ void quarry_mags_detach(struct quarry_mags *mags)
 	if (quarry_mags_is_cold(mags))
 		return;
 	for_each_possible_cpu(cpu)
-		detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), list);
+		quarry_mags_detach_cpu(mags, cpu, list);
 	for (node = 0; node < nr_node_ids; node++)
 		quarry_depot_detach(&mags->depots[node], list);
 }
@@ -667,7 +667,7 @@ void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
 
 	if (quarry_mags_is_cold(mags))
 		return;
-	detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), &list);
+	quarry_mags_detach_cpu(mags, cpu, &list);
 	flush_list(mags, list);
 	quarry_mags_seal(mags);
 }

@@ -12,6 +12,7 @@
 
 #include <quarry/magazine.h>
 
+#include "budget.h"
 #include "defer.h"
 #include "meta.h"
 #include "pages.h"
@@ -41,6 +42,7 @@ struct quarry_mags_ops {
 struct quarry_mag_list {
 	struct quarry_magazine *first;
 	unsigned int nr;
+	unsigned int least;		/* fewest since the last tick */
 };
 
 /* A node's stock.  Magazines on @full hold at least one object. */
@@ -53,6 +55,7 @@ struct quarry_depot {
 	unsigned long nr_alloc;		/* allocations that ended here */
 	unsigned long nr_free;
 	unsigned long busy;		/* exchanges since capacity last grew; see capacity.c */
+	unsigned long nr_exchanges;	/* since the last tick */
 } ____cacheline_aligned_in_smp;
 
 /* A front and what stands behind it; embedded in caches and page runs. */
@@ -68,6 +71,7 @@ struct quarry_mags {
 	unsigned int max_full;		/* full magazines per depot */
 	unsigned long busy;		/* how much of it in a depot makes the capacity grow */
 	bool off;			/* nothing goes through magazines */
+	struct quarry_budget *budget;	/* of the heap, constant; NULL: there is none */
 	struct quarry_magazine *detached;	/* between detach and flush; caller's lock */
 	atomic_long_t nr_ended[QUARRY_NR_LOW_LAYERS];	/* allocations that ended below */
 	atomic_long_t nr_first[QUARRY_NR_LOW_LAYERS];	/* of them, see quarry_mags_took() */
@@ -169,6 +173,12 @@ unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsig
 void quarry_mags_detach(struct quarry_mags *mags);
 void quarry_mags_flush(struct quarry_mags *mags);
 /*
+ * One tick of a front: what was not needed since the last one goes.  True if it still
+ * holds something.  What CPUs left alone for long is detached and has to be flushed
+ * after a grace period.  Serialised as drains are.
+ */
+bool quarry_mags_fall_back(struct quarry_mags *mags);
+/*
  * Stop a front, wait for a grace period, resize it if wanted, detach, start it again
  * or leave it off, wait for another grace period, flush: then no magazine is left that
  * is too large, or none at all.  Objects can be allocated and freed all the time, also
@@ -207,6 +217,19 @@ static inline unsigned long quarry_reach_again(const struct quarry_reach *reach,
 {
 	return reach->all[i] - min(reach->first[i], reach->all[i]);
 }
+
+/* What is cached in one place; sums. */
+struct quarry_mags_place {
+	unsigned long nr_fronts;	/* that have a magazine there */
+	unsigned long nr_magazines;
+	unsigned long bytes;		/* of objects in them */
+};
+
+/* Add what a CPU, or the depot of a node, holds of this front: a glance. */
+void quarry_mags_look_at_cpu(struct quarry_mags *mags, unsigned int cpu,
+			     struct quarry_mags_place *place);
+void quarry_mags_look_at_depot(struct quarry_mags *mags, int node,
+			       struct quarry_mags_place *place);
 
 /* Objects in magazines and depots; exact while quiet. */
 unsigned long quarry_mags_nr_cached(struct quarry_mags *mags);

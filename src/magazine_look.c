@@ -11,8 +11,8 @@
 #include <linux/percpu.h>
 #include <linux/string.h>
 
+#include "depot.h"
 #include "internal.h"
-#include "magazine.h"
 
 void quarry_mags_get_stats(const struct quarry_mags *mags, struct quarry_mags_stats *stats)
 {
@@ -110,3 +110,42 @@ unsigned long quarry_mags_nr_cached(struct quarry_mags *mags)
 	return nr;
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_nr_cached);
+
+static void add_place(struct quarry_mags_place *place, unsigned long nr_magazines,
+		      unsigned long bytes)
+{
+	place->nr_fronts += nr_magazines > 0;
+	place->nr_magazines += nr_magazines;
+	place->bytes += bytes;
+}
+
+void quarry_mags_look_at_cpu(struct quarry_mags *mags, unsigned int cpu,
+			     struct quarry_mags_place *place)
+{
+	struct quarry_magazine *loaded, *previous;
+	unsigned int nr;
+
+	if (quarry_mags_is_cold(mags))
+		return;
+	preempt_disable();
+	loaded = READ_ONCE(per_cpu_ptr(mags->front->cpu, cpu)->loaded);
+	previous = READ_ONCE(per_cpu_ptr(mags->front->cpu, cpu)->previous);
+	nr = peek(loaded) + peek(previous);
+	add_place(place, (loaded != &quarry_empty_magazine) + (previous != &quarry_empty_magazine),
+		  nr * mags->size);
+	preempt_enable();
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_look_at_cpu);
+
+void quarry_mags_look_at_depot(struct quarry_mags *mags, int node,
+			       struct quarry_mags_place *place)
+{
+	struct quarry_depot *depot;
+
+	if (quarry_mags_is_cold(mags))
+		return;
+	depot = &mags->depots[node];
+	add_place(place, READ_ONCE(depot->full.nr) + READ_ONCE(depot->empty.nr),
+		  depot_nr_cached(depot) * mags->size);
+}
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_look_at_depot);

@@ -168,6 +168,7 @@ void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
 			quarry_mags_init(&rf->mags, &rf->front->front, &run_ops, &pages->meta,
 					 PAGE_SIZE << order, magazine_bytes);
 			rf->mags.defer = &pages->defer;
+			rf->mags.budget = pages->budget.cpu ? &pages->budget : NULL;
 			if (order > magazine_order)
 				quarry_mags_stop(&rf->mags);
 		}
