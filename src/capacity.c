@@ -32,7 +32,7 @@
 #define BUSY_BYTES		4096U
 /* A CPU that did not use a front for so many ticks, a half-life of idle pages, is drained. */
 #define IDLE_TICKS		8U
-/* A depot's full magazines hold objects worth so many magazines of the cap. */
+/* A depot's full magazines hold objects worth so many magazines of the cap, or more. */
 #define DEPOT_SHARE		8
 
 static unsigned int larger(unsigned int capacity)
@@ -69,6 +69,8 @@ static unsigned int start_capacity(size_t size, unsigned int most)
 static void set_capacity(struct quarry_mags *mags, unsigned int capacity)
 {
 	WRITE_ONCE(mags->capacity, capacity);
+	WRITE_ONCE(mags->max_full, clamp_t(size_t, (size_t)mags->bytes * DEPOT_SHARE /
+						   (mags->size * capacity), 2, 64));
 	/* Once it cannot grow any more, nobody needs to look. */
 	WRITE_ONCE(mags->busy, capacity < mags->max_capacity ?
 		   BUSY_EXCHANGES * num_online_cpus() * (1 + capacity * mags->size / BUSY_BYTES) :
@@ -80,10 +82,10 @@ void quarry_mags_resize(struct quarry_mags *mags, unsigned int bytes)
 {
 	unsigned int most = capacity_for(bytes, mags->size);
 
+	mags->bytes = bytes;
 	mags->start_capacity = start_capacity(mags->size, most);
 	WRITE_ONCE(mags->max_capacity, most);
 	set_capacity(mags, clamp(mags->capacity, mags->start_capacity, most));
-	mags->max_full = clamp_t(size_t, (size_t)bytes * DEPOT_SHARE / (mags->size * most), 2, 64);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_resize);
 
@@ -94,12 +96,10 @@ static void grow(struct quarry_mags *mags, unsigned int capacity)
 	set_capacity(mags, min(capacity, mags->max_capacity));
 }
 
-void quarry_depot_count_exchange(struct quarry_mags *mags, struct quarry_depot *depot)
+void quarry_depot_outgrown(struct quarry_mags *mags, struct quarry_depot *depot)
 {
 	lockdep_assert_held(&depot->lock);
-	depot->nr_exchanges++;
-	if (++depot->busy < READ_ONCE(mags->busy))
-		return;
+	depot->nr_exchanges += depot->busy;
 	depot->busy = 0;
 	if (mags->capacity < mags->max_capacity)
 		grow(mags, larger(mags->capacity));
@@ -123,14 +123,6 @@ static unsigned long room_of(const struct quarry_mags *mags, const struct quarry
 	return mag->capacity * mags->size;
 }
 
-/* @mag becomes loaded, loaded becomes previous; returns what previous was. */
-static struct quarry_magazine *install(struct quarry_cpu *c, struct quarry_magazine *mag)
-{
-	/* Pairs with xchg() in quarry_mags_detach_cpu(). */
-	mag = xchg(&c->loaded, mag);
-	return xchg(&c->previous, mag);
-}
-
 /* Too much is cached, so magazines of this front become smaller. */
 static void refuse(struct quarry_mags *mags, struct quarry_budget_cpu *b)
 {
@@ -138,14 +130,20 @@ static void refuse(struct quarry_mags *mags, struct quarry_budget_cpu *b)
 	set_capacity(mags, max(smaller(mags->capacity), mags->start_capacity));
 }
 
-struct quarry_magazine *quarry_mags_install(struct quarry_mags *mags, struct quarry_cpu *c,
-					    struct quarry_magazine *mag)
+void quarry_mags_charge(struct quarry_mags *mags, const struct quarry_magazine *mag)
+{
+	if (mags->budget)
+		atomic_long_add(room_of(mags, mag), &this_cpu_ptr(mags->budget->cpu)->held);
+}
+
+struct quarry_magazine *quarry_mags_install_other(struct quarry_mags *mags, struct quarry_cpu *c,
+						  struct quarry_magazine *mag)
 {
 	struct quarry_budget_cpu *b;
 	long leaves, more;
 
 	if (!mags->budget)
-		return install(c, mag);
+		return quarry_cpu_exchange(c, mag);
 	b = this_cpu_ptr(mags->budget->cpu);
 	leaves = room_of(mags, READ_ONCE(c->previous));
 	more = room_of(mags, mag) - leaves;
@@ -158,8 +156,8 @@ struct quarry_magazine *quarry_mags_install(struct quarry_mags *mags, struct qua
 	}
 	if (more < 0)
 		atomic_long_add(more, &b->held);
-	mag = install(c, mag);
-	/* Somebody may have detached it meanwhile, and accounted for it. */
+	mag = quarry_cpu_exchange(c, mag);
+	/* As in quarry_mags_install(). */
 	leaves -= room_of(mags, mag);
 	if (unlikely(leaves))
 		atomic_long_add(leaves, &b->held);
@@ -170,7 +168,7 @@ void quarry_mags_detach_cpu(struct quarry_mags *mags, unsigned int cpu,
 			    struct quarry_magazine **list)
 {
 	struct quarry_cpu *c = per_cpu_ptr(mags->front->cpu, cpu);
-	/* Pairs with READ_ONCE() in the inline paths and xchg() in install(). */
+	/* Pairs with READ_ONCE() in the inline paths and xchg() in quarry_cpu_exchange(). */
 	struct quarry_magazine *loaded = xchg(&c->loaded, &quarry_empty_magazine);
 	struct quarry_magazine *previous = xchg(&c->previous, &quarry_empty_magazine);
 
@@ -183,7 +181,7 @@ void quarry_mags_detach_cpu(struct quarry_mags *mags, unsigned int cpu,
 
 /* === Falling back: ticks === */
 
-/* Up to @nr magazines of @from move to @to. */
+/* The magazines of @from that nobody wanted move to @to. */
 static void take_least(struct quarry_mag_list *from, struct quarry_magazine **to)
 {
 	unsigned int nr = from->least;
@@ -201,10 +199,11 @@ static bool settle_depot(struct quarry_mags *mags, struct quarry_depot *depot,
 	unsigned long flags;
 	bool any;
 
-	/* At most max_full magazines of either. */
+	/* At most QUARRY_DEPOT_MOST full magazines, and fewer empty ones. */
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	take_least(&depot->full, &list);
 	take_least(&depot->empty, &list);
+	depot->nr_exchanges += depot->busy;
 	if (!depot->nr_exchanges && depot->incoming) {
 		quarry_magazine_chain(&list, depot->incoming);
 		depot->incoming = NULL;

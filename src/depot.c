@@ -45,7 +45,7 @@ static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct qua
 		quarry_mag_push(&depot->empty, mag);
 		return NULL;
 	}
-	if (depot->full.nr >= mags->max_full)
+	if (!quarry_depot_has_room(mags, depot))
 		return mag;
 	quarry_mag_push(&depot->full, mag);
 	return NULL;

@@ -50,6 +50,7 @@ void quarry_heap_walk_fronts(struct quarry_heap_priv *hp,
 		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++)
 			fn(&hp->runs.fronts[k][order].mags, arg);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_heap_walk_fronts);
 
 static void fall_back(struct quarry_mags *mags, void *arg)
 {

@@ -217,7 +217,7 @@ static bool free_nested(struct quarry_mags *mags, void *obj)
 	if (mag && has_room(mag)) {
 		mag->objs[mag->count++] = obj;
 		done = true;
-	} else if (depot->empty.first && depot->full.nr < mags->max_full) {
+	} else if (depot->empty.first && quarry_depot_has_room(mags, depot)) {
 		mag = quarry_mag_pop(&depot->empty);
 		mag->objs[mag->count++] = obj;
 		quarry_mag_push(&depot->full, mag);

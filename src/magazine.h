@@ -55,7 +55,7 @@ struct quarry_depot {
 	unsigned long nr_alloc;		/* allocations that ended here */
 	unsigned long nr_free;
 	unsigned long busy;		/* exchanges since capacity last grew; see capacity.c */
-	unsigned long nr_exchanges;	/* since the last tick */
+	unsigned long nr_exchanges;	/* since the last tick, without @busy */
 } ____cacheline_aligned_in_smp;
 
 /* A front and what stands behind it; embedded in caches and page runs. */
@@ -68,7 +68,8 @@ struct quarry_mags {
 	unsigned int capacity;		/* of magazines made from now on; grows */
 	unsigned int start_capacity;	/* this and the next two: written while stopped */
 	unsigned int max_capacity;
-	unsigned int max_full;		/* full magazines per depot */
+	unsigned int bytes;		/* of objects that the largest magazine may hold */
+	unsigned int max_full;		/* full magazines that any depot may have */
 	unsigned long busy;		/* how much of it in a depot makes the capacity grow */
 	bool off;			/* nothing goes through magazines */
 	struct quarry_budget *budget;	/* of the heap, constant; NULL: there is none */

@@ -72,7 +72,7 @@ static unsigned long depot_nr_cached(struct quarry_depot *depot)
 	struct quarry_magazine *mag;
 	unsigned long nr = 0, flags;
 
-	/* At most max_full magazines. */
+	/* At most QUARRY_DEPOT_MOST magazines. */
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	for (mag = depot->full.first; mag; mag = mag->next)
 		nr += mag->count;

@@ -34,7 +34,7 @@ static struct quarry_magazine *stock(struct quarry_mags *mags, struct quarry_dep
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	if (mag->count && quarry_mags_welcomes(mags, mag) && depot->full.nr < mags->max_full) {
+	if (mag->count && quarry_mags_welcomes(mags, mag) && quarry_depot_has_room(mags, depot)) {
 		quarry_mag_push(&depot->full, mag);
 		mag = NULL;
 	}
