@@ -178,12 +178,12 @@ static bool lock_depot(struct quarry_depot *depot, unsigned long *flags)
 }
 
 /* What is left of a full magazine that one object was taken from. */
-static void put_rest(struct quarry_depot *depot, struct quarry_magazine *mag)
+static noinline void put_rest(struct quarry_depot *depot, struct quarry_magazine *mag)
 {
 	quarry_mag_push(mag->count ? &depot->full : &depot->empty, mag);
 }
 
-static void *alloc_nested(struct quarry_mags *mags)
+static noinline void *alloc_nested(struct quarry_mags *mags)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
 	struct quarry_magazine *mag;
@@ -202,7 +202,7 @@ static void *alloc_nested(struct quarry_mags *mags)
 	return obj;
 }
 
-static bool free_nested(struct quarry_mags *mags, void *obj)
+static noinline bool free_nested(struct quarry_mags *mags, void *obj)
 {
 	struct quarry_depot *depot = quarry_mags_sorts(mags) ?
 				     &mags->depots[mags->ops->node_of(obj)] :
@@ -316,29 +316,30 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	struct quarry_depot *depot = quarry_local_depot(mags);
 	struct quarry_magazine *mag, *out;
 	unsigned long flags;
-	bool full = false;
 
 	quarry_depot_lock(depot, &flags);
 	mag = depot->empty.first;
-	if (mag && mag->capacity == mags->capacity)
-		quarry_mag_pop(&depot->empty);
-	else
-		mag = NULL;
-	if (mag) {
-		out = quarry_mags_install(mags, c, mag);
-		full = out == mag;
-		if (unlikely(full)) {
-			quarry_mag_push(&depot->empty, mag);
-		} else {
-			/* Nobody but us uses it before the section ends. */
-			mag->objs[mag->count++] = obj;
-			*surplus = quarry_depot_leave_cpu(mags, depot, out);
-			depot->nr_free++;
-			quarry_depot_count_exchange(mags, depot);
-		}
-	}
+	if (!mag || unlikely(mag->capacity != mags->capacity))
+		goto none;
+	quarry_mag_pop(&depot->empty);
+	out = quarry_mags_install(mags, c, mag);
+	if (unlikely(out == mag))
+		goto refused;
+	/* Nobody but us uses it before the section ends. */
+	mag->objs[mag->count++] = obj;
+	*surplus = quarry_depot_leave_cpu(mags, depot, out);
+	depot->nr_free++;
+	quarry_depot_count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return full ? free_nested(mags, obj) : !!mag;
+	return true;
+
+refused:
+	quarry_mag_push(&depot->empty, mag);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return free_nested(mags, obj);
+none:
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return false;
 }
 
 static bool free_busy(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
