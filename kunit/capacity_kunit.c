@@ -407,7 +407,7 @@ static void ticks_and_bounds_with_traffic(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, quarry_heap_tune(to_priv(heap),
 							       QUARRY_KNOB_CPU_BYTES,
 							       bounds[i / 16 % 3]), 0);
-		msleep(1);
+		usleep_range(1000, 2000);
 	}
 	for (i = 0; i < nr_workers; i++)
 		quarry_test_worker_stop(test, &workers[i]);

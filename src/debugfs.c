@@ -163,8 +163,8 @@ static void show_reach(struct seq_file *m, const struct quarry_reach *reach)
 	unsigned int i;
 
 	static_assert(ARRAY_SIZE(names) == QUARRY_NR_REACHES);
-	seq_printf(m, "\n%-24s %12s %12s %12s %12s\n", "allocations that reached", "all", "first use",
-		   "again", "times fewer");
+	seq_printf(m, "\n%-24s %12s %12s %12s %12s\n", "allocations that reached", "all",
+		   "first use", "again", "times fewer");
 	for (i = 0; i < QUARRY_NR_REACHES; i++) {
 		unsigned long again = quarry_reach_again(reach, i), times;
 
