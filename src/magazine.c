@@ -307,6 +307,19 @@ static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c,
 }
 
 /*
+ * What a smaller magazine of old holds goes into the new one, or it would go round as
+ * long as it always comes back full.  @to is loaded, @from has just left.
+ */
+static noinline void pour(struct quarry_magazine *to, struct quarry_magazine *from)
+{
+	if (!from->count || from->count > to->capacity - to->count)
+		return;
+	memcpy(&to->objs[to->count], from->objs, from->count * sizeof(*from->objs));
+	to->count += from->count;
+	from->count = 0;
+}
+
+/*
  * Both magazines are full: exchange one for an empty one of the depot.  A CPU that holds
  * too much gives single objects.
  */
@@ -327,6 +340,8 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 		goto refused;
 	/* Nobody but us uses it before the section ends. */
 	mag->objs[mag->count++] = obj;
+	if (unlikely(out->capacity < mag->capacity))
+		pour(mag, out);
 	*surplus = quarry_depot_leave_cpu(mags, depot, out);
 	depot->nr_free++;
 	quarry_depot_count_exchange(mags, depot);
