@@ -691,7 +691,6 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	memset(stats, 0, sizeof(*stats));
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, add_live_bytes, &stats->allocated);
-	mutex_unlock(&hp->mutex);
 	/* Chunks of arenas are runs too; what counts is what arenas handed out. */
 	runs = quarry_runs_nr_live(&hp->runs);
 	runs -= min_t(unsigned long, runs, atomic_long_read(&hp->arena_pages));
@@ -709,6 +708,7 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	stats->nr_extent_allocs = pages->nr_extent_allocs;
 	stats->nr_kernel_calls = pages->nr_kernel_calls;
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	mutex_unlock(&hp->mutex);
 	stats->metadata = (u64)READ_ONCE(pages->meta.nr_pages) << PAGE_SHIFT;
 	stats->resident = stats->mapped + stats->metadata;
 	stats->decayed = (u64)READ_ONCE(hp->reclaim.nr_decayed) << PAGE_SHIFT;
@@ -737,25 +737,25 @@ static void verify_cache(struct quarry_slab_cache *sc, void *arg)
 int quarry_heap_verify(struct quarry_heap *heap)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
-	struct verify_arg v = {};
 	unsigned long runs, nr_used;
+	struct verify_arg v = {};
 
 	quarry_heap_settle(hp);
+	/* No worker has a run in hand that was hot; it may need the mutex. */
+	quarry_refill_flush(&hp->refill);
+	/* A tick may give slabs back meanwhile. */
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, verify_cache, &v);
-	mutex_unlock(&hp->mutex);
 	if (!v.ret)
 		v.ret = quarry_pages_verify(&hp->pages);
-	if (v.ret)
-		return v.ret;
-	/* Arena chunks are among the runs; no worker has one in hand that was hot. */
-	quarry_refill_flush(&hp->refill);
+	/* Arena chunks are among the runs. */
 	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
 	nr_used = hp->pages.nr_used;
 	mutex_unlock(&hp->reclaim.mutex);
-	if (nr_used == v.slab_pages + runs)
-		return 0;
+	mutex_unlock(&hp->mutex);
+	if (v.ret || nr_used == v.slab_pages + runs)
+		return v.ret;
 	quarry_report("heap %s: %lu pages in use, but %lu in slabs and %lu in runs\n", hp->name,
 		      nr_used, v.slab_pages, runs);
 	return -EUCLEAN;
