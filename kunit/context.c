@@ -89,7 +89,7 @@ static bool wait(void)
 	/* Pairs with smp_store_release() in run(). */
 	while (!smp_load_acquire(&job.done) && time_before(jiffies, end))
 		usleep_range(50, 200);
-	return smp_load_acquire(&job.done);
+	return READ_ONCE(job.done);
 }
 
 /* === NMI === */
@@ -101,9 +101,9 @@ static void *nmi_arg;
 
 static int handle_nmi(unsigned int type, struct pt_regs *regs)
 {
-	if (!cpumask_test_and_clear_cpu(smp_processor_id(), &nmi_sent))
-		return NMI_DONE;
-	nmi_fn(nmi_arg);
+	if (cpumask_test_and_clear_cpu(smp_processor_id(), &nmi_sent))
+		nmi_fn(nmi_arg);
+	/* Two may have become one, and then the second finds nothing: ours all the same. */
 	return NMI_HANDLED;
 }
 
@@ -117,7 +117,9 @@ int quarry_test_nmi_begin(void (*fn)(void *arg), void *arg)
 
 void quarry_test_nmi_send(unsigned int cpu)
 {
-	cpumask_set_cpu(cpu, &nmi_sent);
+	/* Not before the last one has been there. */
+	if (cpumask_test_and_set_cpu(cpu, &nmi_sent))
+		return;
 	__apic_send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 }
 

@@ -26,7 +26,7 @@ bool quarry_test_run_in(enum quarry_test_context context, unsigned int cpu,
 
 /*
  * NMIs as such, between _begin() and _end(): @fn is called by each on its CPU.  -ENODEV where
- * there are none.  _send() returns at once; two for one CPU may be one.
+ * there are none.  _send() returns at once, and sends none to a CPU that has one coming.
  */
 int quarry_test_nmi_begin(void (*fn)(void *arg), void *arg);
 void quarry_test_nmi_send(unsigned int cpu);

@@ -18,7 +18,7 @@
 #include "helpers.h"
 
 #define NR_PIECES	512
-#define NR_CACHES	4
+#define NR_CACHES	6
 #define CTOR_STATE	0xc0ffee0ddf00dULL
 #define FOREVER		ULONG_MAX
 /*
@@ -143,6 +143,8 @@ static void make_caches(struct scenario *s)
 		{ 200, QUARRY_DATA, NULL },
 		{ 3000, QUARRY_HWCACHE_ALIGN, NULL },
 		{ 100000, 0, NULL },
+		{ 64, QUARRY_TYPESAFE_BY_RCU, NULL },
+		{ 64, QUARRY_ZEROED, NULL },
 	};
 	struct quarry_cache *cache;
 	unsigned int i;
@@ -305,6 +307,42 @@ static void use_arena(struct scenario *s, unsigned int flags)
 	quarry_arena_destroy(arena);
 }
 
+/* All of them or none, and a list of them. */
+static void use_bulk(struct scenario *s)
+{
+	struct quarry_cache *cache = s->caches[1];
+	struct quarry_prefill *prefill;
+	void *objs[100];
+	unsigned int nr;
+
+	if (!cache)
+		return;
+	nr = quarry_cache_alloc_bulk(cache, GFP_KERNEL, ARRAY_SIZE(objs), objs);
+	s->nr_failed += !nr;
+	if (nr && nr != ARRAY_SIZE(objs))
+		complain(s, "bulk of some", nr);
+	quarry_cache_free_bulk(cache, nr, objs);
+	prefill = quarry_cache_prefill(cache, GFP_KERNEL, 40);
+	if (IS_ERR(prefill)) {
+		s->nr_failed++;
+		return;
+	}
+	if (quarry_prefill_left(prefill) != 40)
+		complain(s, "prefill of some", quarry_prefill_left(prefill));
+	quarry_prefill_return(prefill);
+}
+
+/* What has no magazine to wait in waits in a bitmap: this cannot fail. */
+static void use_rcu(struct scenario *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < 40; i++)
+		quarry_free_rcu(quarry_alloc(s->heap, 64 + i, GFP_KERNEL));
+	for (i = 0; i < 7; i++)
+		quarry_free_rcu(quarry_alloc_pages(s->heap, i, GFP_KERNEL));
+}
+
 static void use_heap(struct scenario *s)
 {
 	make_caches(s);
@@ -319,6 +357,8 @@ static void use_heap(struct scenario *s)
 	use_pages(s);
 	use_arena(s, 0);
 	use_arena(s, QUARRY_DATA);
+	use_bulk(s);
+	use_rcu(s);
 	drop_each(s, 3);
 	quarry_heap_trim(s->heap);
 	use_sizes(s, GFP_NOWAIT);

@@ -45,6 +45,7 @@ extern struct kunit_suite quarry_context_suite;
 extern struct kunit_suite quarry_sizeclass_suite;
 extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
+extern struct kunit_suite quarry_arena_life_suite;
 extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_replay_suite;
 extern struct kunit_suite quarry_fault_suite;
@@ -54,6 +55,8 @@ extern struct kunit_suite quarry_failure_suite;
 extern struct kunit_suite quarry_knobs_suite;
 extern struct kunit_suite quarry_trace_suite;
 extern struct kunit_suite quarry_compat_suite;
+extern struct kunit_suite quarry_hardened_suite;
+extern struct kunit_suite quarry_owners_suite;
 
 /*
  * .init and .exit of every suite that uses heaps: the exit fails the case if

@@ -24,6 +24,7 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_sizeclass_suite,
 		  &quarry_heap_suite,
 		  &quarry_arena_suite,
+		  &quarry_arena_life_suite,
 		  &quarry_stress_suite,
 		  &quarry_replay_suite,
 		  &quarry_fault_suite,
@@ -32,7 +33,9 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_failure_suite,
 		  &quarry_knobs_suite,
 		  &quarry_trace_suite,
-		  &quarry_compat_suite);
+		  &quarry_compat_suite,
+		  &quarry_hardened_suite,
+		  &quarry_owners_suite);
 
 MODULE_DESCRIPTION("KUnit suites of Quarry");
 MODULE_LICENSE("GPL");

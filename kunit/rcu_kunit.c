@@ -73,14 +73,14 @@ static void reader_main(struct quarry_test_worker *worker)
 	u64 end;
 
 	rcu_read_lock();
-	smp_store_release(&reader->inside, true);
+	WRITE_ONCE(reader->inside, true);
 	end = local_clock() + (u64)reader->ms * NSEC_PER_MSEC;
 	while (local_clock() < end)
 		cpu_relax();
 	for (i = 0; i < reader->nr; i++)
 		if (!reader->check(reader->objs[i], reader->size, i))
 			quarry_test_worker_fail(worker, "object changed", i);
-	smp_store_release(&reader->left, true);
+	WRITE_ONCE(reader->left, true);
 	rcu_read_unlock();
 }
 
@@ -88,7 +88,7 @@ static void reader_start(struct kunit *test, struct reader *reader)
 {
 	KUNIT_ASSERT_EQ(test, quarry_test_worker_start(&reader->worker, 1, quarry_test_cpu(1), 0,
 						       reader_main, reader), 0);
-	while (!smp_load_acquire(&reader->inside))
+	while (!READ_ONCE(reader->inside))
 		cond_resched();
 }
 
@@ -319,10 +319,10 @@ static void destroy_waits(struct kunit *test)
 	reader_start(test, reader);
 	for (i = 0; i < NR_OBJS; i++)
 		quarry_free_rcu(objs[i]);
-	KUNIT_EXPECT_FALSE_MSG(test, smp_load_acquire(&reader->left), "the reader was too fast");
+	KUNIT_EXPECT_FALSE_MSG(test, READ_ONCE(reader->left), "the reader was too fast");
 	/* Without a report of objects that were left over. */
 	quarry_test_cache_done(test, cache);
-	KUNIT_EXPECT_TRUE(test, smp_load_acquire(&reader->left));
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(reader->left));
 	quarry_test_worker_stop(test, &reader->worker);
 	QUARRY_EXPECT_VERIFIED(test, heap);
 }
@@ -389,6 +389,7 @@ static void waiting_memory_is_bounded(struct kunit *test)
 	/* 1 MiB, and what the last extent brought. */
 	KUNIT_EXPECT_LE(test, most, (long)SZ_4M);
 	KUNIT_EXPECT_LE(test, quarry_test_stats(heap).mapped_peak, (u64)SZ_8M);
+	QUARRY_EXPECT_VERIFIED(test, heap);
 }
 
 /* === Everything at once === */
@@ -509,7 +510,7 @@ static void memory_keeps_its_type(struct kunit *test)
 		quarry_cache_free(cache, objs[i]);
 	quarry_slab_cache_get_stats(slab_cache_of(cache), &after);
 	/* These would be of the same pages. */
-	for (i = 0; i < NR_RUNS && !smp_load_acquire(&reader->left); i++) {
+	for (i = 0; i < NR_RUNS && !READ_ONCE(reader->left); i++) {
 		runs[i] = quarry_alloc_pages(heap, 1, GFP_NOWAIT);
 		if (runs[i])
 			memset(runs[i], 0xee, 2 * PAGE_SIZE);

@@ -7,6 +7,7 @@
 #include <linux/cache.h>
 #include <linux/log2.h>
 #include <linux/preempt.h>
+#include "../src/slab.h"
 #include "helpers.h"
 
 #define NR_OBJS	120
@@ -69,6 +70,9 @@ static void expect_good_objects(struct kunit *test, struct quarry_heap *heap, si
 		if (quarry_heap_of(objs[i]) != heap || quarry_usable_size(objs[i]) != size)
 			KUNIT_FAIL(test, "%p of size %zu: usable %zu", objs[i], size,
 				   quarry_usable_size(objs[i]));
+		if (quarry_heap_of(objs[i] + size - 1) != heap ||
+		    (size > 1 && quarry_usable_size(objs[i] + size - 1)))
+			KUNIT_FAIL(test, "%p of size %zu: its last byte", objs[i], size);
 		quarry_test_fill(objs[i], size, i);
 	}
 	for (i = 0; i < nr; i++) {
@@ -113,6 +117,119 @@ static void objects_of_all_alignments(struct kunit *test)
 		expect_good_objects(test, heap, some[i], PAGE_SIZE, QUARRY_DATA);
 	}
 	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
+/* === How objects lie in a slab === */
+
+static unsigned int slab_bytes(unsigned int order)
+{
+	return PAGE_SIZE << order;
+}
+
+/* At most 1/16 behind the last object. */
+static bool tail_is_small(unsigned int stride, unsigned int order)
+{
+	return slab_bytes(order) % stride <= slab_bytes(order) / 16;
+}
+
+/* The rule of slab.c, told the long way. */
+static unsigned int order_by_rule(unsigned int stride)
+{
+	unsigned int first = get_order(stride), order, best = first;
+
+	for (order = first; order <= QUARRY_SLAB_MAX_ORDER; order++)
+		if (tail_is_small(stride, order) &&
+		    slab_bytes(order) / stride >= min(8U, 1U << order))
+			return order;
+	for (order = first; order <= QUARRY_SLAB_MAX_ORDER; order++)
+		if ((u64)(slab_bytes(order) % stride) * slab_bytes(best) <
+		    (u64)(slab_bytes(best) % stride) * slab_bytes(order))
+			best = order;
+	return best;
+}
+
+static bool some_order_fits(unsigned int stride)
+{
+	unsigned int order;
+
+	for (order = get_order(stride); order <= QUARRY_SLAB_MAX_ORDER; order++)
+		if (tail_is_small(stride, order))
+			return true;
+	return false;
+}
+
+static bool layout_is_good(const struct quarry_slab_layout *l, size_t size, size_t align)
+{
+	return IS_ALIGNED(l->stride, align) && l->stride - size < align &&
+	       l->min_order == get_order(l->stride) && l->order == order_by_rule(l->stride) &&
+	       l->max_objs == slab_bytes(l->order) / l->stride && l->max_objs >= 1 &&
+	       (tail_is_small(l->stride, l->order) || !some_order_fits(l->stride));
+}
+
+/* Each stride that there can be, and each alignment. */
+static void tails_waste_little(struct kunit *test)
+{
+	struct quarry_slab_layout layout;
+	unsigned long nr_small = 0;
+	size_t size, align;
+
+	for (size = 1; size <= QUARRY_CACHE_MAX_SIZE; size++) {
+		quarry_slab_layout_init(&layout, size, 1, 0, false);
+		if (!layout_is_good(&layout, size, 1))
+			KUNIT_FAIL(test, "stride %zu: order %u", size, layout.order);
+		nr_small += tail_is_small(size, layout.order);
+	}
+	kunit_info(test, "%lu of %lu strides have a tail of 1/16 at most\n", nr_small,
+		   QUARRY_CACHE_MAX_SIZE);
+	for (align = 2; align <= PAGE_SIZE; align *= 2) {
+		for (size = 1; size <= QUARRY_CACHE_MAX_SIZE; size += 61) {
+			quarry_slab_layout_init(&layout, size, align, 0, false);
+			if (!layout_is_good(&layout, size, align))
+				KUNIT_FAIL(test, "size %zu align %zu: stride %u order %u", size,
+					   align, layout.stride, layout.order);
+		}
+	}
+	for (size = 1; size <= QUARRY_CACHE_MAX_SIZE; size += 7) {
+		quarry_slab_layout_init(&layout, size, 0, 0, false);
+		if (!IS_ALIGNED(layout.stride, promised_align(size, 0)) ||
+		    !layout_is_good(&layout, size, min_t(size_t, ARCH_KMALLOC_MINALIGN,
+							 roundup_pow_of_two(size))))
+			KUNIT_FAIL(test, "size %zu: stride %u order %u", size, layout.stride,
+				   layout.order);
+	}
+}
+
+/* Destroying a cache takes grace periods, which are long with SMP. */
+#define NR_SAMPLES	(IS_ENABLED(CONFIG_SMP) ? 40 : 400)
+
+/* Sizes with equal weight for each doubling. */
+static void any_size_and_alignment(struct kunit *test)
+{
+	static const struct {
+		size_t size, align;
+	} ends[] = {
+		{ 1, 1 }, { 1, PAGE_SIZE }, { 7, 2 }, { PAGE_SIZE + 1, PAGE_SIZE },
+		{ SZ_128K + 1, 8 }, { QUARRY_CACHE_MAX_SIZE - 1, 1 },
+		{ QUARRY_CACHE_MAX_SIZE, PAGE_SIZE },
+	};
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct rnd_state rnd;
+	size_t size, align;
+	unsigned int i;
+
+	quarry_test_seed(test, &rnd);
+	for (i = 0; i < ARRAY_SIZE(ends); i++)
+		expect_good_objects(test, heap, ends[i].size, ends[i].align, QUARRY_DATA);
+	for (i = 0; i < NR_SAMPLES; i++) {
+		size = 1UL << quarry_test_below(&rnd, 18);
+		size += 1 + quarry_test_below(&rnd, size);
+		align = 1UL << quarry_test_below(&rnd, PAGE_SHIFT + 1);
+		expect_good_objects(test, heap, size, align,
+				    size < 8 || quarry_test_below(&rnd, 2) ? QUARRY_DATA : 0);
+	}
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	quarry_heap_trim(heap);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
 }
 
 static void hwcache_align(struct kunit *test)
@@ -174,14 +291,32 @@ static void construct(void *ptr)
 	nr_constructed++;
 }
 
+#define NR_SEEN		(4 * NR_OBJS)
+
+struct seen {
+	void *obj;
+	u64 uses;
+};
+
+/* How often it was seen, this time included; which objects come may vary. */
+static u64 see(struct seen *seen, void *obj)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SEEN - 1 && seen[i].obj && seen[i].obj != obj; i++)
+		;
+	seen[i].obj = obj;
+	return ++seen[i].uses;
+}
+
 static void constructor_runs_once(struct kunit *test)
 {
+	struct seen *seen = quarry_test_array(test, NR_SEEN, sizeof(*seen));
 	struct quarry_heap *heap = quarry_test_heap(test);
 	struct quarry_cache *cache;
 	struct constructed *obj;
 	void *objs[NR_OBJS];
 	unsigned long after_first = 0;
-	u64 uses = 0;
 	unsigned int i, round;
 
 	nr_constructed = 0;
@@ -193,19 +328,18 @@ static void constructor_runs_once(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, i, (unsigned int)NR_OBJS);
 		if (!round)
 			after_first = nr_constructed;
-		uses = 0;
 		while (i--) {
 			obj = objs[i];
 			if (obj->magic != MAGIC || obj->self != (u64)(unsigned long)obj)
 				KUNIT_FAIL(test, "object %u is not as constructed", i);
-			uses += ++obj->uses;
+			KUNIT_EXPECT_EQ_MSG(test, ++obj->uses, see(seen, obj),
+					    "state is kept from use to use");
 		}
 		free_all(cache, objs, NR_OBJS);
 	}
 	migrate_enable();
 	KUNIT_EXPECT_GE(test, after_first, (unsigned long)NR_OBJS);
 	KUNIT_EXPECT_EQ_MSG(test, nr_constructed, after_first, "later rounds reuse objects");
-	KUNIT_EXPECT_EQ_MSG(test, uses, 10ULL * NR_OBJS, "state is kept from use to use");
 
 	/* Other slabs come and are constructed again. */
 	quarry_cache_shrink(cache);
@@ -542,6 +676,8 @@ static struct kunit_case slab_cases[] = {
 	KUNIT_CASE(objects_of_all_sizes),
 	KUNIT_CASE(small_data_objects),
 	KUNIT_CASE(objects_of_all_alignments),
+	KUNIT_CASE(tails_waste_little),
+	KUNIT_CASE(any_size_and_alignment),
 	KUNIT_CASE(hwcache_align),
 	KUNIT_CASE(cache_of_a_type),
 	KUNIT_CASE(constructor_runs_once),

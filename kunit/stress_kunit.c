@@ -38,6 +38,7 @@ struct shared {
 	unsigned int sources;		/* bit per source in use */
 	bool with_arenas;
 	bool with_shrink;
+	unsigned int heap_flags;
 	struct object *slots[NR_SLOTS];	/* by xchg() */
 	atomic_long_t nr_remote;	/* objects freed by another worker */
 };
@@ -217,6 +218,7 @@ static void free_slots(struct kunit *test, struct shared *shared)
 
 static void stress(struct kunit *test, struct shared *shared, unsigned int ms)
 {
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS };
 	struct quarry_test_worker *workers;
 	struct rnd_state rnd;
 	unsigned int i;
@@ -225,7 +227,8 @@ static void stress(struct kunit *test, struct shared *shared, unsigned int ms)
 	QUARRY_NEEDS_SMP(test);
 	seed = quarry_test_seed(test, &rnd);
 	workers = quarry_test_array(test, NR_WORKERS, sizeof(*workers));
-	shared->heap = quarry_test_heap(test);
+	params.flags = shared->heap_flags;
+	shared->heap = quarry_test_heap_params(test, params);
 	shared->small = quarry_test_cache(test, shared->heap, 56, 0, 0, NULL);
 	shared->large = quarry_test_cache(test, shared->heap, 2000, 0, QUARRY_DATA, NULL);
 	for (i = 0; i < NR_WORKERS; i++)
@@ -275,6 +278,17 @@ static void everything(struct kunit *test)
 	shared->sources = BIT(NR_SOURCES) - 1;
 	shared->with_arenas = true;
 	stress(test, shared, RUN_MS);
+}
+
+static void everything_hardened(struct kunit *test)
+{
+	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
+
+	shared->sources = BIT(NR_SOURCES) - 1;
+	shared->with_arenas = true;
+	shared->with_shrink = true;
+	shared->heap_flags = QUARRY_HEAP_HARDENED;
+	stress(test, shared, RUN_MS / 2);
 }
 
 static void everything_while_shrinking(struct kunit *test)
@@ -529,6 +543,7 @@ static struct kunit_case stress_cases[] = {
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(pages),
 	KUNIT_CASE_SLOW(everything),
+	KUNIT_CASE_SLOW(everything_hardened),
 	KUNIT_CASE_SLOW(everything_while_shrinking),
 	KUNIT_CASE(heaps_come_and_go),
 	KUNIT_CASE(numbers_while_busy),

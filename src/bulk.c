@@ -17,6 +17,7 @@
  *
  * Locking: none of its own; preemption off and busy taken for at most two magazines.
  */
+#include <linux/instruction_pointer.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/string.h>
@@ -312,15 +313,28 @@ static void give_rest(struct quarry_slab_cache *sc, void **objs, unsigned int nr
 	}
 }
 
-static noinline void free_slow(struct quarry_cache *cache, unsigned int nr, void **objs)
+static void put_back(struct quarry_slab_cache *sc, unsigned int nr, void **objs)
 {
-	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	unsigned int given = give_to_cpu(sc->mags.front, objs, nr);
 
 	if (unlikely(in_nmi()))
 		give_singly(sc, objs + given, nr - given);
 	else
 		give_rest(sc, objs + given, nr - given);
+}
+
+static noinline void free_slow(struct quarry_cache *cache, unsigned int nr, void **objs,
+			       unsigned long caller)
+{
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+	unsigned int i;
+
+	if (likely(!sc->guard)) {
+		put_back(sc, nr, objs);
+		return;
+	}
+	for (i = 0; i < nr; i++)
+		quarry_cache_free_for(sc, objs[i], caller);
 }
 
 static bool is_refused(struct quarry_cache *cache, gfp_t gfp)
@@ -339,11 +353,11 @@ static noinline void wipe(unsigned int nr, void **objs, size_t bytes)
 }
 
 static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, unsigned int nr,
-					void **objs)
+					void **objs, const struct quarry_site *site)
 {
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	struct quarry_mags *mags = &sc->mags;
-	unsigned int got = 0;
+	unsigned int got = 0, i;
 
 	if (is_refused(cache, gfp))
 		return 0;
@@ -356,9 +370,12 @@ static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, u
 	got += in_nmi() ? take_singly(mags, gfp, objs + got, nr - got) :
 			  take_from_slabs(mags, gfp, objs + got, nr - got);
 	if (got < nr) {
-		free_slow(cache, got, objs);
+		put_back(sc, got, objs);
 		return 0;
 	}
+	if (unlikely(sc->guard))
+		for (i = 0; i < nr; i++)
+			quarry_guard_alloc(sc, objs[i], site);
 	wipe(nr, objs, quarry_cache_zeroes(sc, gfp));
 	return nr;
 }
@@ -372,7 +389,7 @@ unsigned int quarry_cache_alloc_bulk_site(struct quarry_cache *cache, gfp_t gfp,
 	/* Zeroing has to be refused to some. */
 	if (unlikely(gfp & (QUARRY_GFP_SLOW | __GFP_ZERO)) ||
 	    unlikely(!take_loaded(&cache->front, objs, nr)))
-		return alloc_slow(cache, gfp, nr, objs);
+		return alloc_slow(cache, gfp, nr, objs, site);
 	if (unlikely(want_init_on_alloc(gfp)))
 		wipe(nr, objs, cache->zero_size);
 	return nr;
@@ -384,6 +401,6 @@ void quarry_cache_free_bulk(struct quarry_cache *cache, unsigned int nr, void **
 	if (unlikely(want_init_on_free()))
 		wipe(nr, objs, cache->zero_size);
 	if (unlikely(!give_loaded(&cache->front, objs, nr)))
-		free_slow(cache, nr, objs);
+		free_slow(cache, nr, objs, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_cache_free_bulk);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, cpus, arenas
- * and the like; trim, and one file for each knob.
+ * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, cpus, arenas,
+ * owners and the like; trim, and one file for each knob.
  *
  * Each file is one table: a header line, aligned columns, units in the header.
  * The numbers are sums of per-CPU counters and copies taken under short locks;
@@ -57,6 +57,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	ROW(limit, "bytes (0: none)");
 	ROW(soft_limit, "bytes (0: none)");
 	ROW(reserve, "bytes");
+	ROW(waiting, "bytes");
 	ROW(lost, "bytes");
 	ROW(decayed, "bytes");
 	ROW(shrunk, "bytes");
@@ -67,6 +68,9 @@ static int stats_show(struct seq_file *m, void *unused)
 	ROW(nr_extent_allocs, "extents");
 	ROW(nr_kernel_calls, "calls");
 #undef ROW
+	seq_printf(m, "%-16s %16s  mode\n", "guards",
+		   hp->pages.guards & QUARRY_HEAP_HARDENED ? "hardened" :
+		   hp->pages.guards ? "track" : "none");
 	mutex_lock(&hp->mutex);
 	seq_printf(m, "%-16s %16s  %s, %s:%u\n", "owner",
 		   hp->owner ? module_name(hp->owner) : "(kernel)", hp->site->function,
@@ -316,6 +320,14 @@ static int arenas_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(arenas);
 
+/* === owners === */
+
+static int owners_show(struct seq_file *m, void *unused)
+{
+	return quarry_owners_show(m, m->private);
+}
+DEFINE_SHOW_ATTRIBUTE(owners);
+
 /* === last_failure, reclaimers === */
 
 static int last_failure_show(struct seq_file *m, void *unused)
@@ -425,6 +437,7 @@ void quarry_debugfs_add(struct quarry_heap_priv *hp)
 	debugfs_create_file("caches", 0444, hp->dir, hp, &caches_fops);
 	debugfs_create_file("cpus", 0444, hp->dir, hp, &cpus_fops);
 	debugfs_create_file("arenas", 0444, hp->dir, hp, &arenas_fops);
+	debugfs_create_file("owners", 0444, hp->dir, hp, &owners_fops);
 	debugfs_create_file("last_failure", 0444, hp->dir, hp, &last_failure_fops);
 	debugfs_create_file("reclaimers", 0444, hp->dir, hp, &reclaimers_fops);
 	debugfs_create_file("trim", 0200, hp->dir, hp, &trim_fops);

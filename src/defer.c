@@ -26,6 +26,7 @@
 #include <linux/bitops.h>
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 
 #include "defer.h"
 
@@ -46,6 +47,8 @@ static void serve(struct work_struct *work)
 	struct llist_node *node, *next;
 	enum quarry_deferral kind;
 
+	/* Only compared with current: pairs with READ_ONCE() in quarry_defer_flush(). */
+	WRITE_ONCE(defer->server, current);
 	for (kind = 0; kind < QUARRY_NR_DEFERRALS; kind++) {
 		node = llist_del_all(&defer->kinds[kind].list);
 		for (; node; node = next) {
@@ -54,6 +57,7 @@ static void serve(struct work_struct *work)
 			cond_resched();
 		}
 	}
+	WRITE_ONCE(defer->server, NULL);
 }
 
 void quarry_defer_init(struct quarry_defer *defer)
@@ -65,6 +69,7 @@ void quarry_defer_init(struct quarry_defer *defer)
 	init_irq_work(&defer->irq_work, kick);
 	INIT_DELAYED_WORK(&defer->work, serve);
 	atomic_long_set(&defer->waiting, 0);
+	defer->server = NULL;
 	defer->used = false;
 }
 
@@ -74,10 +79,12 @@ void quarry_defer_stop(struct quarry_defer *defer)
 	cancel_delayed_work_sync(&defer->work);
 }
 
-void quarry_defer_flush(struct quarry_defer *defer)
+bool quarry_defer_flush(struct quarry_defer *defer)
 {
 	unsigned long cookie;
 
+	if (READ_ONCE(defer->server) == current)
+		return false;
 	irq_work_sync(&defer->irq_work);
 	/*
 	 * Everything marked so far has waited long enough then.  Once may not do: a
@@ -88,6 +95,7 @@ void quarry_defer_flush(struct quarry_defer *defer)
 		synchronize_rcu();
 	mod_delayed_work(system_unbound_wq, &defer->work, 0);
 	flush_delayed_work(&defer->work);
+	return true;
 }
 
 /* Only one gets the node. */

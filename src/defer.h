@@ -22,6 +22,8 @@ enum quarry_deferral {
 	QUARRY_NR_DEFERRALS,
 };
 
+struct task_struct;
+
 struct quarry_defer {
 	struct {
 		struct llist_head list;
@@ -33,6 +35,7 @@ struct quarry_defer {
 	} kinds[QUARRY_NR_DEFERRALS];
 	struct irq_work irq_work;
 	struct delayed_work work;
+	struct task_struct *server;	/* the worker, while it works */
 	atomic_long_t waiting;		/* bytes that wait for a grace period */
 	bool used;			/* something was put off, ever */
 };
@@ -46,8 +49,11 @@ struct quarry_pending {
 void quarry_defer_init(struct quarry_defer *defer);
 /* Nothing is added any more; what was added is not served.  Process context, may sleep. */
 void quarry_defer_stop(struct quarry_defer *defer);
-/* What was added before has been served; waits for a grace period.  Process context. */
-void quarry_defer_flush(struct quarry_defer *defer);
+/*
+ * What was added before has been served; waits for a grace period.  Process context.  False,
+ * and nothing was done, for the worker itself, whose allocations come here, too.
+ */
+bool quarry_defer_flush(struct quarry_defer *defer);
 
 /* A node that is on no list points to itself. */
 static inline void quarry_defer_init_node(struct llist_node *node)

@@ -46,6 +46,19 @@ bool quarry_run_free_later(const void *ptr, unsigned long owner, unsigned long c
 	return true;
 }
 
+/* Of a heap that tracks: what is freed a second time is told now.  Preemption is off. */
+static bool claim(const void *ptr, unsigned long owner, unsigned long caller)
+{
+	struct quarry_slab *slab = quarry_owner_to_slab(owner);
+	struct quarry_extent *ext;
+
+	if (slab)
+		return likely(!slab->cache->guard) ||
+		       quarry_guard_claim(slab->cache, ptr, caller);
+	ext = PAGE_ALIGNED(ptr) && quarry_run_nr_pages(owner) ? __quarry_extent_find(ptr) : NULL;
+	return !ext || quarry_run_note_free(ext, ptr, caller);
+}
+
 void quarry_free_rcu(const void *ptr)
 {
 	struct quarry_page_front *front;
@@ -58,12 +71,19 @@ void quarry_free_rcu(const void *ptr)
 	owner = quarry_owner(ptr);
 	slab = quarry_owner_to_slab(owner);
 	front = quarry_owner_to_front(owner);
-	if (likely(slab && quarry_slab_starts(slab, ptr)))
+	if (unlikely(slab && !quarry_slab_starts(slab, ptr))) {
+		quarry_report_bad_free(ptr, owner, _RET_IP_);
+		goto out;
+	}
+	if (unlikely(!claim(ptr, owner, _RET_IP_)))
+		goto out;
+	if (likely(slab))
 		quarry_mags_free_later(&slab->cache->mags, (void *)ptr);
 	else if (front && PAGE_ALIGNED(ptr))
 		quarry_mags_free_later(&front->run->mags, (void *)ptr);
-	else if (slab || !quarry_run_free_later(ptr, owner, _RET_IP_))
+	else if (!quarry_run_free_later(ptr, owner, _RET_IP_))
 		quarry_report_bad_free(ptr, owner, _RET_IP_);
+out:
 	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(quarry_free_rcu);
@@ -81,7 +101,7 @@ static void free_run(struct quarry_extent *ext, void *addr)
 	owner = quarry_owner(addr);
 	preempt_enable();
 	nr_pages = quarry_run_nr_pages(owner);
-	if (want_init_on_free())
+	if (want_init_on_free() || ext->pages->guards & QUARRY_HEAP_HARDENED)
 		memset(addr, 0, nr_pages << PAGE_SHIFT);
 	atomic_long_sub(nr_pages << PAGE_SHIFT, &ext->pages->defer.waiting);
 	preempt_disable();
@@ -140,9 +160,9 @@ EXPORT_SYMBOL_QUARRY_KUNIT(quarry_heap_settle);
 
 bool quarry_heap_wait(struct quarry_heap_priv *hp)
 {
-	if (atomic_long_read(&hp->pages.defer.waiting) <= 0)
+	if (atomic_long_read(&hp->pages.defer.waiting) <= 0 ||
+	    !quarry_defer_flush(&hp->pages.defer))
 		return false;
-	quarry_defer_flush(&hp->pages.defer);
 	rcu_barrier();
 	return true;
 }

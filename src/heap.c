@@ -2,22 +2,20 @@
 /*
  * Heaps: creation and destruction of heaps and caches, trimming, numbers.
  *
- *	heap ─ classes[2][83] ──> caches of size classes, made on first use
+ *	heap ─ classes[2][83] ──> caches of size classes, made on first use (classes.c)
  *	     ├ caches ──────────> caches made by users
  *	     ├ runs ────────────> fronts of whole pages
  *	     ├ arenas ──────────> arenas
  *	     └ pages ───────────> extents, metadata
  *
- * Classes that nobody used yet point to one static cold cache whose front
- * misses both ways; so an unused heap is this struct and a page of metadata.
+ * An unused heap is this struct and a page of metadata.
  *
  * Draining goes in two steps: all fronts of a heap are detached, one grace
  * period passes, all are flushed.
  *
  * Locking: heaps_mutex guards the list of heaps, heap->mutex the list of caches
  * and the drains.  Both are taken by the CPU hotplug callback, so nothing is
- * allocated and no static key switched with one of them held.  Lookups of
- * classes take no lock.
+ * allocated and no static key switched with one of them held.
  *
  * Invariant (quarry_heap_verify(), while quiet): pages mapped = free + in slabs
  * + in arenas + handed out + cached in magazines.
@@ -35,91 +33,17 @@
 #include "fault.h"
 #include "heap.h"
 #include "internal.h"
-#include "sizeclass.h"
 
 static DEFINE_MUTEX(heaps_mutex);
 static LIST_HEAD(heaps);
 static struct quarry_heap_priv *default_heap;
 static enum cpuhp_state hotplug_state;
 
-/* Stands for every class that has not been used. */
-static struct quarry_slab_cache cold_cache;
-
-/* === Caches of size classes === */
+/* === Caches === */
 
 static unsigned int magazine_bytes(const struct quarry_heap_priv *hp)
 {
 	return READ_ONCE(hp->knobs.value[QUARRY_KNOB_MAGAZINE_BYTES]);
-}
-
-static void class_name(char *name, enum quarry_kind kind, unsigned int index)
-{
-	snprintf(name, QUARRY_NAME_SIZE, "%s-%u", kind == QUARRY_KIND_DATA ? "data" : "size",
-		 quarry_class_size(index));
-}
-
-static struct quarry_cache *class_create(struct quarry_heap_priv *hp, enum quarry_kind kind,
-					 unsigned int index, gfp_t gfp)
-{
-	struct quarry_cache **slot = &hp->heap.classes[kind][index], *old;
-	struct quarry_slab_cache *sc;
-	char name[QUARRY_NAME_SIZE];
-
-	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS | __GFP_HIGH;
-	if (!quarry_may_call_kernel())
-		return NULL;
-	sc = quarry_slab_cache_alloc(&hp->pages, gfp);
-	if (!sc)
-		return NULL;
-	class_name(name, kind, index);
-	/* From reading the size of magazines to showing the cache: pairs with set_magazines(). */
-	rcu_read_lock();
-	quarry_slab_cache_init(sc, &hp->pages, name, quarry_class_size(index), 0,
-			       kind == QUARRY_KIND_DATA ? QUARRY_DATA : 0, NULL,
-			       magazine_bytes(hp));
-	sc->heap = &hp->heap;
-	/* Orders the initialisation before the pointer; readers depend on it. */
-	old = cmpxchg(slot, &cold_cache.cache, &sc->cache);
-	rcu_read_unlock();
-	if (old == &cold_cache.cache)
-		return &sc->cache;
-	kfree(sc);
-	return old;
-}
-
-struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
-				       unsigned int index, gfp_t gfp)
-{
-	/* Pairs with cmpxchg() in class_create(). */
-	struct quarry_cache *cache = READ_ONCE(hp->heap.classes[kind][index]);
-
-	return likely(cache != &cold_cache.cache) ? cache : class_create(hp, kind, index, gfp);
-}
-
-/* === Size classes and objects that were missed where they cannot be had === */
-
-void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
-			       unsigned int index)
-{
-	set_bit(index, hp->missed[kind]);
-	quarry_defer_add(&hp->pages.defer, QUARRY_DEFER_CLASSES, &hp->missing);
-}
-
-static void serve_missing(struct quarry_defer *defer, struct llist_node *node)
-{
-	struct quarry_heap_priv *hp = container_of(node, struct quarry_heap_priv, missing);
-	struct quarry_cache *cache;
-	unsigned int kind, i;
-
-	quarry_defer_release(node);
-	for (kind = 0; kind < QUARRY_NR_KINDS; kind++) {
-		for_each_set_bit(i, hp->missed[kind], QUARRY_NR_CLASSES) {
-			clear_bit(i, hp->missed[kind]);
-			cache = quarry_heap_class(hp, kind, i, GFP_KERNEL);
-			if (cache)
-				quarry_mags_request(&to_slab_cache(cache)->mags);
-		}
-	}
 }
 
 static void init_deferrals(struct quarry_heap_priv *hp)
@@ -127,7 +51,7 @@ static void init_deferrals(struct quarry_heap_priv *hp)
 	struct quarry_defer *defer = &hp->pages.defer;
 
 	quarry_defer_init_node(&hp->missing);
-	defer->kinds[QUARRY_DEFER_CLASSES].serve = serve_missing;
+	defer->kinds[QUARRY_DEFER_CLASSES].serve = quarry_classes_serve_missed;
 	defer->kinds[QUARRY_DEFER_RESTOCK].serve = quarry_mags_serve_restock;
 	defer->kinds[QUARRY_DEFER_WAITING].serve = quarry_mags_serve_filling;
 	defer->kinds[QUARRY_DEFER_SLABS].serve = quarry_slab_serve_pending;
@@ -138,17 +62,9 @@ void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 			     void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg)
 {
 	struct quarry_slab_cache *sc;
-	unsigned int k, i;
 
 	lockdep_assert_held(&hp->mutex);
-	for (k = 0; k < QUARRY_NR_KINDS; k++) {
-		for (i = 0; i < QUARRY_NR_CLASSES; i++) {
-			struct quarry_cache *cache = READ_ONCE(hp->heap.classes[k][i]);
-
-			if (cache != &cold_cache.cache)
-				fn(to_slab_cache(cache), arg);
-		}
-	}
+	quarry_classes_walk(hp, fn, arg);
 	list_for_each_entry(sc, &hp->caches, node)
 		fn(sc, arg);
 }
@@ -157,6 +73,8 @@ void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 
 static void detach_cache(struct quarry_slab_cache *sc, void *unused)
 {
+	if (sc->guard)
+		quarry_guard_drain(sc);
 	quarry_mags_detach(&sc->mags);
 }
 
@@ -365,9 +283,10 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
 }
 EXPORT_SYMBOL_GPL(quarry_cache_create_site);
 
-static void fini_cache(struct quarry_slab_cache *sc)
+/* Nobody uses it any more. */
+static void report_live(struct quarry_slab_cache *sc)
 {
-	unsigned long live = quarry_slab_cache_fini(sc);
+	unsigned long live = sc->nr_objs - sc->nr_free;
 
 	if (!live)
 		return;
@@ -378,6 +297,13 @@ static void fini_cache(struct quarry_slab_cache *sc)
 	else
 		quarry_report("size class %s destroyed with %lu objects of %u bytes\n",
 			      sc->name, live, sc->size);
+	quarry_owners_report(to_priv(sc->heap), sc);
+}
+
+static void fini_cache(struct quarry_slab_cache *sc, void *unused)
+{
+	report_live(sc);
+	quarry_slab_cache_fini(sc);
 }
 
 void quarry_cache_destroy(struct quarry_cache *cache)
@@ -397,7 +323,7 @@ void quarry_cache_destroy(struct quarry_cache *cache)
 	synchronize_rcu();
 	quarry_mags_flush(&sc->mags);
 	mutex_unlock(&hp->mutex);
-	fini_cache(sc);
+	fini_cache(sc, NULL);
 	/* Whoever frees one of its objects twice may still look at it. */
 	synchronize_rcu();
 	quarry_slab_cache_free(sc);
@@ -435,6 +361,8 @@ static int check_heap_params(const struct quarry_heap_params *p)
 	else if (p->node != NUMA_NO_NODE && (p->node < 0 || p->node >= nr_node_ids ||
 					     !node_online(p->node)))
 		what = "node has to be NUMA_NO_NODE or an online node";
+	else if (p->flags & ~(QUARRY_HEAP_TRACK | QUARRY_HEAP_HARDENED))
+		what = "flags has to be of QUARRY_HEAP_TRACK, QUARRY_HEAP_HARDENED";
 	if (!what)
 		return 0;
 	quarry_report("heap %.31s (node %d): %s\n", p->name ?: "(null)", p->node, what);
@@ -477,18 +405,26 @@ static void remove_heap(struct quarry_heap_priv *hp)
 	mutex_unlock(&heaps_mutex);
 }
 
+/* Who is hardened tracks, so that each report can name who allocated. */
+static unsigned int get_guards(const struct quarry_heap_params *p)
+{
+	unsigned int guards = p->flags;
+
+	if (READ_ONCE(quarry_track_all))
+		guards |= QUARRY_HEAP_TRACK;
+	if (READ_ONCE(quarry_harden_all))
+		guards |= QUARRY_HEAP_HARDENED;
+	return guards & QUARRY_HEAP_HARDENED ? guards | QUARRY_HEAP_TRACK : guards;
+}
+
 static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_params *params,
 		     const struct quarry_knobs *knobs, struct quarry_backing *backing)
 {
-	unsigned int k, i;
 	int ret;
 
 	hp->knobs = *knobs;
 	mutex_init(&hp->tune_mutex);
 	strscpy(hp->name, params->name, sizeof(hp->name));
-	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (i = 0; i < QUARRY_NR_CLASSES; i++)
-			hp->heap.classes[k][i] = &cold_cache.cache;
 	ret = quarry_pages_init(&hp->pages, params->node, params->limit, params->soft_limit,
 				params->reserve, backing);
 	if (ret)
@@ -499,6 +435,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 		return ret;
 	}
 	init_deferrals(hp);
+	hp->pages.guards = get_guards(params);
 	hp->pages.name = hp->name;
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
@@ -532,7 +469,7 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 
 	might_sleep();
 	get_knobs(&knobs, params);
-	ret = check_heap_params(params) ?:
+	ret = check_heap_params(params) ?: quarry_classes_check(params) ?:
 	      quarry_knobs_check(params->name, &knobs, QUARRY_KNOB_ANY);
 	if (ret)
 		return ERR_PTR(ret);
@@ -541,6 +478,9 @@ struct quarry_heap *quarry_heap_create_site(const struct quarry_heap_params *par
 	hp = kzalloc(sizeof(*hp), GFP_KERNEL);
 	if (!hp)
 		return ERR_PTR(-ENOMEM);
+	ret = quarry_classes_init(hp, params);
+	if (ret)
+		goto err_free;
 	if (params->backing) {
 		backing = quarry_backing_create(params->name, params->backing,
 						params->backing_size);
@@ -573,6 +513,7 @@ err_pages:
 err_backing:
 	quarry_backing_destroy(backing);
 err_free:
+	quarry_classes_fini(hp);
 	kfree(hp);
 	return ERR_PTR(ret);
 }
@@ -583,30 +524,28 @@ EXPORT_SYMBOL_GPL(quarry_heap_create_site);
 static void fini_caches(struct quarry_heap_priv *hp)
 {
 	struct quarry_slab_cache *sc;
-	unsigned int k, i;
 
 	list_for_each_entry(sc, &hp->caches, node) {
 		quarry_report("heap %s destroyed with cache %s (made in %s, %s:%u)\n", hp->name,
 			      sc->name, sc->site->function, sc->site->file, sc->site->line);
-		fini_cache(sc);
+		fini_cache(sc, NULL);
 	}
-	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (i = 0; i < QUARRY_NR_CLASSES; i++)
-			if (hp->heap.classes[k][i] != &cold_cache.cache)
-				fini_cache(to_slab_cache(hp->heap.classes[k][i]));
+	quarry_classes_walk(hp, fini_cache, NULL);
+}
+
+static void free_cache(struct quarry_slab_cache *sc, void *unused)
+{
+	quarry_slab_cache_free(sc);
 }
 
 static void free_caches(struct quarry_heap_priv *hp)
 {
 	struct quarry_slab_cache *sc, *next;
-	unsigned int k, i;
 
 	list_for_each_entry_safe(sc, next, &hp->caches, node)
 		quarry_slab_cache_free(sc);
-	for (k = 0; k < QUARRY_NR_KINDS; k++)
-		for (i = 0; i < QUARRY_NR_CLASSES; i++)
-			if (hp->heap.classes[k][i] != &cold_cache.cache)
-				quarry_slab_cache_free(to_slab_cache(hp->heap.classes[k][i]));
+	quarry_classes_walk(hp, free_cache, NULL);
+	quarry_classes_fini(hp);
 }
 
 static void destroy_heap(struct quarry_heap_priv *hp)
@@ -636,6 +575,8 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	if (pages)
 		quarry_report("heap %s (made in %s, %s:%u) destroyed with %lu pages allocated\n",
 			      hp->name, hp->site->function, hp->site->file, hp->site->line, pages);
+	if (pages)
+		quarry_owners_report(hp, NULL);
 	/* Slabs of typesafe caches. */
 	if (hp->pages.defer.used)
 		rcu_barrier();
@@ -711,6 +652,7 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	mutex_unlock(&hp->mutex);
 	stats->metadata = (u64)READ_ONCE(pages->meta.nr_pages) << PAGE_SHIFT;
 	stats->resident = stats->mapped + stats->metadata;
+	stats->waiting = max(atomic_long_read(&pages->defer.waiting), 0L);
 	stats->decayed = (u64)READ_ONCE(hp->reclaim.nr_decayed) << PAGE_SHIFT;
 	stats->shrunk = (u64)READ_ONCE(hp->reclaim.nr_shrunk) << PAGE_SHIFT;
 	stats->trimmed = (u64)READ_ONCE(hp->reclaim.nr_trimmed) << PAGE_SHIFT;
@@ -747,7 +689,7 @@ int quarry_heap_verify(struct quarry_heap *heap)
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, verify_cache, &v);
 	if (!v.ret)
-		v.ret = quarry_pages_verify(&hp->pages);
+		v.ret = quarry_classes_verify(hp) ?: quarry_pages_verify(&hp->pages);
 	/* Arena chunks are among the runs. */
 	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
@@ -790,7 +732,7 @@ int quarry_heap_global_init(const struct quarry_knobs *knobs)
 	struct quarry_heap *heap;
 	int ret;
 
-	cold_cache.cache.front.cpu = quarry_cold_cpu;
+	quarry_classes_global_init();
 	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "quarry:prepare", NULL, cpu_dead);
 	if (ret < 0)
 		return ret;

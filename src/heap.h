@@ -36,8 +36,24 @@ struct quarry_failure {
 	char *text;				/* the report, or NULL */
 };
 
+/* Size classes that a heap was created with, for one kind; constant but for the caches. */
+struct quarry_own_classes {
+	unsigned int nr;
+	unsigned int end;			/* slots from here on have default classes */
+	u8 first[QUARRY_NR_CLASSES];		/* by slot: row of its smallest size */
+	/* rows that were missed where no cache can be made */
+	DECLARE_BITMAP(missed, QUARRY_CLASS_SIZES_MAX + 1);
+	struct quarry_own_row {
+		unsigned int size;
+		struct quarry_cache *cache;	/* the cold one until it is used */
+	} rows[];				/* by size */
+};
+
+static_assert(QUARRY_CLASS_SIZES_MAX < U8_MAX);
+
 struct quarry_heap_priv {
 	struct quarry_heap heap;		/* first: public part */
+	struct quarry_own_classes *own[QUARRY_NR_KINDS];	/* constant; NULL: default ones */
 	char name[QUARRY_NAME_SIZE];
 	struct module *owner;			/* under mutex: NULL if built in or gone */
 	const struct quarry_site *site;		/* under mutex: birthplace */
@@ -88,18 +104,49 @@ void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 void quarry_heap_walk_fronts(struct quarry_heap_priv *hp,
 			     void (*fn)(struct quarry_mags *mags, void *arg), void *arg);
 
-/* The class's cache, made on first use; NULL if there is no memory. */
-struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
-				       unsigned int index, gfp_t gfp);
-
-/* Have a worker make the class, and some objects of it.  Any context. */
-void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
-			       unsigned int index);
-
 static inline struct quarry_heap_priv *quarry_heap_of_extent(const struct quarry_extent *ext)
 {
 	return container_of(ext->pages, struct quarry_heap_priv, pages);
 }
+
+/* classes.c */
+void quarry_classes_global_init(void);
+/* Of params->class_sizes; name has been checked.  0 or, after a line in the log, -EINVAL. */
+int quarry_classes_check(const struct quarry_heap_params *params);
+/* 0 or -ENOMEM; quarry_classes_fini() in either case. */
+int quarry_classes_init(struct quarry_heap_priv *hp, const struct quarry_heap_params *params);
+void quarry_classes_fini(struct quarry_heap_priv *hp);
+/* Usable bytes of what has the class of @size, 1 to QUARRY_CLASS_MAX_SIZE. */
+unsigned int quarry_heap_class_size(struct quarry_heap_priv *hp, enum quarry_kind kind,
+				    size_t size);
+/* The cache of that class, made on first use; NULL if there is no memory. */
+struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
+				       size_t size, gfp_t gfp);
+/* Have a worker make it, and some objects of it.  Any context. */
+void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size);
+/* QUARRY_DEFER_CLASSES */
+void quarry_classes_serve_missed(struct quarry_defer *defer, struct llist_node *node);
+/* The own class of @size, or NULL if that has a default one. */
+static __always_inline struct quarry_own_row *
+quarry_own_row(struct quarry_own_classes *own, enum quarry_kind kind, size_t size)
+{
+	unsigned int slot = quarry_size_class(size, kind);
+	struct quarry_own_row *row;
+
+	if (!own || slot >= own->end)
+		return NULL;
+	/* At most the rows of one slot, of which the last reaches its end. */
+	for (row = &own->rows[own->first[slot]]; row->size < size; row++)
+		;
+	return row;
+}
+
+/* Call @fn once for every class that has been used. */
+void quarry_classes_walk(struct quarry_heap_priv *hp,
+			 void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);
+
+/* 0, or -EUCLEAN after a report; the heap is quiet. */
+int quarry_classes_verify(struct quarry_heap_priv *hp);
 
 /* sized.c: preemption is off, @owner is that of @ptr. */
 void quarry_report_bad_free(const void *ptr, unsigned long owner, unsigned long caller);
@@ -133,9 +180,6 @@ void quarry_heap_fall_back(struct quarry_heap_priv *hp);
 /* No CPU holds more than @bytes in magazines when this returns. */
 void quarry_heap_set_cpu_bytes(struct quarry_heap_priv *hp, unsigned long bytes);
 
-/* Stands for call sites in modules that are gone. */
-extern const struct quarry_site quarry_gone_site;
-
 /*
  * tune.c: set a knob of a heap that may be in use, to what @text says.  Process
  * context, may sleep.  0, -EINVAL after a line in the log, or -ENOMEM if a larger
@@ -149,6 +193,28 @@ void quarry_failure_fini(struct quarry_failure *failure);
 /* Any context but NMI. */
 void quarry_failure_record(struct quarry_failure *failure, unsigned long nr_pages, gfp_t gfp);
 void quarry_failure_show(struct seq_file *m, struct quarry_failure *failure);
+
+/*
+ * Module parameters: what every heap made from now on has, besides what its maker asks
+ * for.  Written through sysfs.
+ */
+extern bool quarry_track_all;
+extern bool quarry_harden_all;
+
+/* owners.c: who holds what of a heap that tracks.  Process context, may sleep. */
+int quarry_owners_show(struct seq_file *m, struct quarry_heap_priv *hp);
+/*
+ * Further lines of a report: who holds the objects of @sc or, if that is NULL, the runs of
+ * a heap.  Nothing if the heap does not track.
+ */
+void quarry_owners_report(struct quarry_heap_priv *hp, struct quarry_slab_cache *sc);
+/* Forget what points into a module that goes. */
+void quarry_owners_disown(struct quarry_heap_priv *hp, struct module *mod);
+
+/* arena.c: bytes handed out, by birthplace; @fn under a raw spinlock. */
+void quarry_arenas_visit(struct quarry_heap_priv *hp,
+			 void (*fn)(const struct quarry_site *site, u64 used, void *arg),
+			 void *arg);
 
 /* debugfs.c */
 void quarry_debugfs_init(void);

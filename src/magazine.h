@@ -73,6 +73,7 @@ struct quarry_mags {
 	unsigned long busy;		/* how much of it in a depot makes the capacity grow */
 	bool off;			/* nothing goes through magazines */
 	struct quarry_budget *budget;	/* of the heap, constant; NULL: there is none */
+	bool wipes;			/* constant: what has waited is wiped in any case */
 	struct quarry_magazine *detached;	/* between detach and flush; caller's lock */
 	atomic_long_t nr_ended[QUARRY_NR_LOW_LAYERS];	/* allocations that ended below */
 	atomic_long_t nr_first[QUARRY_NR_LOW_LAYERS];	/* of them, see quarry_mags_took() */

@@ -18,7 +18,7 @@
 #include "internal.h"
 #include "knobs.h"
 
-/* === Parameters: the knobs of the default heap === */
+/* === Parameters: the knobs of the default heap, and what all heaps have === */
 
 static s64 params[QUARRY_NR_KNOBS];
 static bool given[QUARRY_NR_KNOBS];
@@ -61,6 +61,12 @@ module_param_cb(magazine_bytes, &knob_ops, &params[QUARRY_KNOB_MAGAZINE_BYTES], 
 MODULE_PARM_DESC(magazine_bytes, QUARRY_MAGAZINE_BYTES_DESC);
 module_param_cb(cpu_bytes, &knob_ops, &params[QUARRY_KNOB_CPU_BYTES], 0444);
 MODULE_PARM_DESC(cpu_bytes, QUARRY_CPU_BYTES_DESC);
+
+module_param_named(track, quarry_track_all, bool, 0644);
+MODULE_PARM_DESC(track, "heaps made from now on remember who allocated what");
+
+module_param_named(hardened, quarry_harden_all, bool, 0644);
+MODULE_PARM_DESC(hardened, "heaps made from now on find misuse at once, and track");
 
 static int __init get_params(struct quarry_knobs *knobs)
 {

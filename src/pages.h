@@ -77,6 +77,7 @@ struct quarry_pages_node {
 struct quarry_pages {
 	raw_spinlock_t lock;
 	int node;				/* preferred; constant */
+	unsigned int guards;			/* QUARRY_HEAP_TRACK, ...; constant */
 	const char *name;			/* of the heap, for tracepoints; constant */
 	/* knobs, in bytes: written under lock by quarry_heap_tune(), glanced at without */
 	u64 limit;				/* 0: none */

@@ -23,7 +23,6 @@
 
 #include "heap.h"
 #include "internal.h"
-#include "sizeclass.h"
 
 /* === Allocating === */
 
@@ -55,6 +54,8 @@ static void *alloc_run(struct quarry_heap_priv *hp, const struct quarry_pages_wa
 	if (is_too_long(hp, (u64)want->nr_pages << PAGE_SHIFT, want->gfp, site))
 		return NULL;
 	addr = quarry_run_alloc(&hp->runs, want);
+	if (addr && unlikely(hp->pages.guards))
+		quarry_run_note_alloc(addr, site);
 	if (addr && want_init_on_alloc(want->gfp))
 		memset(addr, 0, bytes);
 	return addr;
@@ -80,19 +81,42 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 		want.node = node;
 		return alloc_run(hp, &want, site);
 	}
-	cache = quarry_heap_class(hp, kind, quarry_size_class(size, kind), gfp);
+	cache = quarry_heap_class(hp, kind, size, gfp);
 	if (likely(cache))
 		return quarry_cache_alloc_node_site(cache, gfp, node, site);
 	if (!quarry_may_call_kernel())
-		quarry_heap_request_class(hp, kind, quarry_size_class(size, kind));
+		quarry_heap_request_class(hp, kind, size);
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_node_site);
 
+/* From the loaded magazine of an own class, whose slot may be cut; NULL if it has none. */
+static __always_inline void *pop_own(struct quarry_own_classes *own, enum quarry_kind kind,
+				     size_t size, gfp_t gfp)
+{
+	struct quarry_own_row *row = quarry_own_row(own, kind, size);
+	struct quarry_cache *cache;
+	void *obj;
+
+	if (!row)
+		return NULL;
+	/* Pairs with cmpxchg() in class_create(). */
+	cache = READ_ONCE(row->cache);
+	obj = quarry_front_pop(&cache->front);
+	if (obj && unlikely(want_init_on_alloc(gfp)))
+		memset(obj, 0, cache->zero_size);
+	return obj;
+}
+
 void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 			const struct quarry_site *site)
 {
-	return quarry_alloc_node_site(heap, size, gfp, NUMA_NO_NODE, kind, site);
+	struct quarry_own_classes *own = to_priv(heap)->own[kind];
+	void *obj = NULL;
+
+	if (own && size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))
+		obj = pop_own(own, kind, size, gfp);
+	return obj ?: quarry_alloc_node_site(heap, size, gfp, NUMA_NO_NODE, kind, site);
 }
 EXPORT_SYMBOL_GPL(quarry_alloc_slow);
 
@@ -163,12 +187,17 @@ static const char *what_is(unsigned long owner)
 void quarry_report_bad_free(const void *ptr, unsigned long owner, unsigned long caller)
 {
 	struct quarry_extent *ext = quarry_extent_find(ptr);
+	struct quarry_slab *slab = quarry_owner_to_slab(owner);
 
 	if (!ext)
 		quarry_report("%pS frees %p, which is not ours\n", (void *)caller, ptr);
 	else
 		quarry_report("%pS frees %p of heap %s, which is %s\n", (void *)caller, ptr,
 			      quarry_heap_of_extent(ext)->name, what_is(owner));
+	if (slab && slab->cache->guard)
+		quarry_guard_explain(slab, ptr);
+	else if (ext && owner == QUARRY_OWNER_NONE)
+		quarry_run_explain(ext, ptr);
 }
 
 /* Wipes the pages with preemption on, as that may take a while; the owner after it. */
@@ -191,11 +220,14 @@ static void free_run(const void *ptr, unsigned long owner, unsigned long caller)
 		quarry_report_bad_free(ptr, owner, caller);
 		return;
 	}
+	ext = __quarry_extent_find(ptr);
+	if (ext && !quarry_run_note_free(ext, ptr, caller))
+		return;
 	if (unlikely(in_nmi()) && !quarry_owner_to_front(owner)) {
 		quarry_run_free_later(ptr, owner, caller);
 		return;
 	}
-	if (want_init_on_free())
+	if (want_init_on_free() || (ext && ext->pages->guards & QUARRY_HEAP_HARDENED))
 		owner = wipe_run(ptr, owner);
 	ext = owner ? __quarry_extent_find(ptr) : NULL;
 	if (unlikely(!ext || quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr,
@@ -207,9 +239,10 @@ static void free_run(const void *ptr, unsigned long owner, unsigned long caller)
 /* What the fast paths leave over; they have changed nothing. */
 static noinline void free_slow(const void *ptr, unsigned long caller)
 {
-	struct quarry_cache *cache;
+	struct quarry_slab_cache *sc;
 	struct quarry_slab *slab;
 	unsigned long owner;
+	bool guarded, claimed;
 
 	if (ZERO_OR_NULL_PTR(ptr))
 		return;
@@ -221,10 +254,15 @@ static noinline void free_slow(const void *ptr, unsigned long caller)
 		preempt_enable();
 		return;
 	}
-	cache = &slab->cache->cache;
+	sc = slab->cache;
+	guarded = sc->guard;
+	claimed = guarded && quarry_guard_claim(sc, ptr, caller);
 	preempt_enable();
 	/* Wiping may take a while; a live object keeps its cache. */
-	quarry_cache_free(cache, (void *)ptr);
+	if (claimed)
+		quarry_cache_give_back(sc, (void *)ptr);
+	else if (!guarded)
+		quarry_cache_free(&sc->cache, (void *)ptr);
 }
 
 /*
@@ -256,7 +294,7 @@ static __always_inline bool free_to_hot(unsigned long owner, const void *ptr)
 	return hot && PAGE_ALIGNED(ptr) && !in_nmi() && quarry_run_free_hot(hot, (void *)ptr);
 }
 
-void quarry_free(const void *ptr)
+static __always_inline void free_for(const void *ptr, unsigned long caller)
 {
 	unsigned long owner;
 
@@ -268,7 +306,12 @@ void quarry_free(const void *ptr)
 		return;
 	}
 	preempt_enable();
-	free_slow(ptr, _RET_IP_);
+	free_slow(ptr, caller);
+}
+
+void quarry_free(const void *ptr)
+{
+	free_for(ptr, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_free);
 
@@ -312,7 +355,7 @@ void quarry_free_sensitive(const void *ptr)
 {
 	memzero_explicit((void *)ptr, quarry_usable_size(ptr));
 	/* What is not ours is reported there. */
-	quarry_free(ptr);
+	free_for(ptr, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_free_sensitive);
 
@@ -328,9 +371,11 @@ size_t quarry_usable_size(const void *ptr)
 	owner = quarry_owner(ptr);
 	slab = quarry_owner_to_slab(owner);
 	if (slab) {
-		if (quarry_slab_starts(slab, ptr))
+		/* Where that is known: who asks about what was freed shall not use it. */
+		if (quarry_slab_starts(slab, ptr) &&
+		    (likely(!slab->cache->guard) || quarry_guard_is_live(slab, ptr)))
 			size = slab->cache->size;
-	} else if (PAGE_ALIGNED(ptr)) {
+	} else if (PAGE_ALIGNED(ptr) && quarry_run_is_live(ptr)) {
 		size = quarry_run_nr_pages(owner) << PAGE_SHIFT;
 	}
 	preempt_enable();
@@ -353,13 +398,15 @@ EXPORT_SYMBOL_GPL(quarry_heap_of);
 
 /* === On top === */
 
-static bool fits_in_place(size_t old, size_t size, enum quarry_kind kind)
+/* Would other memory of the heap be no smaller? */
+static bool fits_in_place(struct quarry_heap_priv *hp, size_t old, size_t size,
+			  enum quarry_kind kind)
 {
 	if (size > old)
 		return false;
-	if (old >= QUARRY_CLASS_MAX_SIZE)
-		return PFN_UP(size) == PFN_DOWN(old);
-	return quarry_class_size(quarry_size_class(size, kind)) >= old;
+	if (old >= QUARRY_CLASS_MAX_SIZE && PFN_UP(size) == PFN_DOWN(old))
+		return true;
+	return size < QUARRY_CLASS_MAX_SIZE && quarry_heap_class_size(hp, kind, size) >= old;
 }
 
 void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size, gfp_t gfp,
@@ -369,7 +416,7 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
 	void *new;
 
 	if (!size) {
-		quarry_free(ptr);
+		free_for(ptr, _RET_IP_);
 		return ZERO_SIZE_PTR;
 	}
 	if (ZERO_OR_NULL_PTR(ptr))
@@ -380,13 +427,13 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
 			      old ? "__GFP_ZERO is not supported" : "not the start of our memory");
 		return NULL;
 	}
-	if (fits_in_place(old, size, kind))
+	if (fits_in_place(to_priv(heap), old, size, kind))
 		return (void *)ptr;
 	new = quarry_alloc_site(heap, size, gfp, kind, site);
 	if (!new)
 		return NULL;
 	memcpy(new, ptr, min(old, size));
-	quarry_free(ptr);
+	free_for(ptr, _RET_IP_);
 	return new;
 }
 EXPORT_SYMBOL_GPL(quarry_realloc_site);

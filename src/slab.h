@@ -13,6 +13,7 @@
 
 #include "defer.h"
 #include "extent.h"
+#include "note.h"
 
 struct quarry_slab_cache;
 
@@ -28,6 +29,7 @@ struct quarry_slab_layout {
 	unsigned int max_objs;		/* per slab of @order */
 	struct reciprocal_value reciprocal;	/* of @stride */
 	u64 fraction_less_1;		/* 2^64 / @stride, rounded up, is the fraction */
+	bool track;			/* the descriptor ends with a note per object */
 };
 
 struct quarry_slab {
@@ -64,7 +66,9 @@ static inline unsigned long *quarry_slab_frees(struct quarry_slab *slab)
 	return slab->free + quarry_slab_nr_words(slab);
 }
 
-void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align);
+/* @behind: bytes to leave behind each object, at least. */
+void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align,
+			     size_t behind, bool track);
 size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout);
 
 /* Sets up a descriptor over pages of order @order; all objects free. */
@@ -74,6 +78,20 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 /* Takes up to @nr free objects, lowest first; returns how many. */
 unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab_layout *layout,
 			      void **objs, unsigned int nr);
+
+/* The same from object @pos on, and around. */
+unsigned int quarry_slab_take_from(struct quarry_slab *slab,
+				   const struct quarry_slab_layout *layout, unsigned int pos,
+				   void **objs, unsigned int nr);
+
+/* Notes of the objects of a slab that has them. */
+static inline struct quarry_note *quarry_slab_notes(struct quarry_slab *slab,
+						    const struct quarry_slab_layout *layout)
+{
+	void *end = (void *)slab + slab->desc_size;
+
+	return (struct quarry_note *)end - layout->max_objs;
+}
 
 /*
  * Does an object start exactly at @obj, which is in the slab?  A multiple of the

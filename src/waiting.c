@@ -82,7 +82,7 @@ static void wipe(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	unsigned int i;
 
-	for (i = 0; want_init_on_free() && i < nr; i++)
+	for (i = 0; (want_init_on_free() || mags->wipes) && i < nr; i++)
 		mags->ops->wipe(mags, objs[i]);
 }
 

@@ -201,8 +201,8 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
  *       node or, if it has none, the CPU's, or not at all.  Flags that ask for a zone,
  *       memcg accounting or no failure are refused: NULL and one line in the log.
  *
- * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
- * In hardirq only what the heap already has can be handed out: it does not grow.
+ * Context: Any; sleeps only if @gfp allows it.  In hardirq only what the heap already has
+ * can be handed out: it does not grow; in NMI only what this CPU's magazines and the depot hold.
  * Return: the object, or NULL if there is no memory or the heap's limit is reached.
  */
 #define quarry_cache_alloc(cache, gfp) quarry_cache_alloc_site(cache, gfp, QUARRY_SITE())
@@ -228,7 +228,7 @@ quarry_cache_alloc_site(struct quarry_cache *cache, gfp_t gfp, const struct quar
  * @cache: the cache it came from
  * @obj: the object; not NULL
  *
- * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ * Context: Any, NMI too; never sleeps.
  */
 static __always_inline void quarry_cache_free(struct quarry_cache *cache, void *obj)
 {
@@ -368,6 +368,19 @@ void *quarry_prefill_alloc(struct quarry_prefill *prefill);
 unsigned int quarry_prefill_left(const struct quarry_prefill *prefill);
 
 /**
+ * quarry_prefill_refill_site() - set more objects aside; use quarry_prefill_refill()
+ * @prefill: where
+ * @gfp: allocation flags
+ * @nr: how many there shall be
+ * @site: call site
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: see quarry_prefill_refill().
+ */
+int quarry_prefill_refill_site(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr,
+			       const struct quarry_site *site);
+
+/**
  * quarry_prefill_refill() - set aside as many as are missing
  * @prefill: where
  * @gfp: see quarry_cache_prefill(); counts for the objects that are added only
@@ -378,7 +391,8 @@ unsigned int quarry_prefill_left(const struct quarry_prefill *prefill);
  * * %-EINVAL - @nr is out of range or a flag is refused; a line in the log says which
  * * %-ENOMEM - no memory for all of them
  */
-int quarry_prefill_refill(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr);
+#define quarry_prefill_refill(prefill, gfp, nr) \
+	quarry_prefill_refill_site(prefill, gfp, nr, QUARRY_SITE())
 
 /**
  * quarry_prefill_return() - end a prefill and free the objects that were not taken

@@ -12,14 +12,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <quarry/cache.h>
-
-/*
- * Size classes: 1, 2 and 4 bytes (pointer-free data only), multiples of 8 up
- * to 64, then eight per doubling up to 32 KiB: rounding wastes at most 12.5 %
- * or 7 bytes, whichever is more.
- */
-#define QUARRY_NR_CLASSES	83
-#define QUARRY_CLASS_MAX_SIZE	32768UL		/* from here up: whole pages */
+#include <quarry/sizeclass.h>
 
 /* Memory with pointers and pointer-free data never share an extent. */
 enum quarry_kind {
@@ -46,10 +39,14 @@ struct quarry_page_front {
  * Opaque but for what the inline paths read.
  */
 struct quarry_heap {
-	/* private: never NULL: classes not yet used share one cold cache */
+	/* private: slots by quarry_size_class(); never NULL: those in no use share a cold cache */
 	struct quarry_cache *classes[QUARRY_NR_KINDS][QUARRY_NR_CLASSES];
 	struct quarry_page_front pages[QUARRY_NR_KINDS][QUARRY_NR_PAGE_FRONTS];
 };
+
+/* Heap flags */
+#define QUARRY_HEAP_TRACK	BIT(0)	/* remember who allocated each object and run, and when */
+#define QUARRY_HEAP_HARDENED	BIT(1)	/* find misuse at once; includes QUARRY_HEAP_TRACK */
 
 /**
  * struct quarry_heap_params - how to make a heap; start from %QUARRY_HEAP_DEFAULTS
@@ -67,6 +64,9 @@ struct quarry_heap {
  *                  default, 65536
  * @cpu_bytes: bytes of objects that the magazines of one CPU may hold, of all caches and
  *             page orders together, 65536 to 1073741824; 0 for the default, 4194304
+ * @flags: %QUARRY_HEAP_TRACK, %QUARRY_HEAP_HARDENED; others are refused.  The parameters
+ *         track and hardened of quarry.ko add theirs to every heap that is made.  Cannot
+ *         be changed later.
  * @backing: address of whole pages of the caller's own that the heap lives on, instead
  *           of asking the kernel; NULL for the kernel.  In the direct map, of one
  *           node, each page with a refcount of 1 or, behind the first of a block of
@@ -74,8 +74,19 @@ struct quarry_heap {
  *           until the heap is destroyed, and does nothing with them meanwhile; no
  *           other heap may be on one of them.
  * @backing_size: bytes at @backing, a multiple of %PAGE_SIZE, at least 65536
+ * @class_sizes: size classes of the heap's own, instead of the default ones up to the last
+ *               of them; NULL for none.  Rising, multiples of 8 (below that 1, 2 and 4, for
+ *               pointer-free data only), up to 32768; copied.  See below.
+ * @nr_class_sizes: how many, at most %QUARRY_CLASS_SIZES_MAX
  *
- * But for @name, @node and the backing these are the knobs of a heap: parameters of
+ * A size up to the last own class gets the next own class that holds it, however much that
+ * wastes; a larger one the default class.  Memory is aligned as the size of its class is:
+ * a power of two naturally only if it is in the table.  An allocation is as fast as with
+ * default classes if all sizes of a default class (src/sizeclass_table.h) get the same own
+ * class; where one ends in between (an own 136 inside 129 to 144) it goes out of line, to the
+ * same magazines.
+ *
+ * But for @name, @node, the backing and the classes these are the knobs of a heap: parameters of
  * quarry.ko (for the default heap) and files in debugfs have the same names, units and
  * ranges.  @limit and @soft_limit, where not 0, are 65536 bytes to all of memory;
  * @soft_limit and @reserve, rounded up to pages, are at most @limit; @reserve is at most
@@ -96,9 +107,14 @@ struct quarry_heap_params {
 	int magazine_order;
 	unsigned int magazine_bytes;
 	unsigned int cpu_bytes;
+	unsigned int flags;
 	void *backing;
 	u64 backing_size;
+	const unsigned int *class_sizes;
+	unsigned int nr_class_sizes;
 };
+
+#define QUARRY_CLASS_SIZES_MAX	128
 
 /* Half-life of idle pages unless asked otherwise, milliseconds. */
 #define QUARRY_DECAY_DEFAULT	10000
@@ -125,6 +141,8 @@ struct quarry_heap_params {
  * @limit: hard limit on @mapped, 0 for none
  * @soft_limit: limit above which memory is asked back, 0 for none
  * @reserve: bytes that are never given back
+ * @waiting: freed, but waiting for a grace period: part of @allocated.  Without what
+ *           CPUs have gathered in the last 20 milliseconds.
  * @lost: in pages found with a foreign reference when they were to be given back
  * @decayed: given back to the kernel because nobody missed them
  * @shrunk: given back under memory pressure
@@ -145,6 +163,7 @@ struct quarry_heap_stats {
 	u64 limit;
 	u64 soft_limit;
 	u64 reserve;
+	u64 waiting;
 	u64 lost;
 	u64 decayed;
 	u64 shrunk;
@@ -291,18 +310,29 @@ int quarry_heap_verify(struct quarry_heap *heap);
 void *quarry_alloc_slow(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 			const struct quarry_site *site);
 
-/* Index of the class that serves @size bytes, 1 to QUARRY_CLASS_MAX_SIZE. */
+/*
+ * Index of the class that serves @size bytes, 1 to QUARRY_CLASS_MAX_SIZE: 1, 2 and 4 bytes
+ * (pointer-free data only), multiples of 8 up to 64, then eight per doubling, so that
+ * rounding wastes at most 12.5 % or 7 bytes, whichever is more.  The table that this
+ * agrees with is in src/sizeclass_table.h.
+ */
 static __always_inline unsigned int quarry_size_class(size_t size, enum quarry_kind kind)
 {
 	unsigned int shift;
 
 	if (kind == QUARRY_KIND_DATA && size <= 4)
 		return size / 2 + (size == 3);		/* 1 -> 0, 2 -> 1, 4 -> 2 */
-	if (size <= 64)
-		return 2 + (size + 7) / 8;		/* 8 -> 3 ... 64 -> 10 */
+	if (size <= QUARRY_CLASS_LINEAR_MAX)		/* 8 -> 3 ... 64 -> 10 */
+		return QUARRY_FIRST_PTR_CLASS - 1 +
+		       (size + QUARRY_CLASS_STEP - 1) / QUARRY_CLASS_STEP;
 	size--;
-	shift = __fls(size) - 3;
-	return 11 + (shift - 3) * 8 + ((size >> shift) & 7);	/* 72 -> 11 ... 32768 -> 82 */
+	/* __fls() of 6.1 does not fold. */
+	shift = (__builtin_constant_p(size) ? BITS_PER_LONG - 1 - __builtin_clzl(size) :
+		 __fls(size)) - QUARRY_CLASS_SPLIT_ORDER;
+	/* 72 -> 11 ... 32768 -> 82 */
+	return QUARRY_CLASS_FIRST_SPLIT +
+	       ((shift - QUARRY_CLASS_FIRST_SHIFT) << QUARRY_CLASS_SPLIT_ORDER) +
+	       ((size >> shift) & ((1 << QUARRY_CLASS_SPLIT_ORDER) - 1));
 }
 
 static __always_inline __malloc __alloc_size(2) void *
@@ -314,7 +344,7 @@ quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_
 
 	might_alloc(gfp);
 	if (likely(size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))) {
-		/* Pairs with cmpxchg() in class_create(). */
+		/* Pairs with cmpxchg() in class_create(), WRITE_ONCE() in fill_slots(). */
 		cache = READ_ONCE(heap->classes[kind][quarry_size_class(size, kind)]);
 		obj = quarry_front_pop(&cache->front);
 		if (likely(obj)) {
@@ -335,12 +365,13 @@ quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_
  *       node or, if it has none, the CPU's, or not at all.  Flags that ask for a zone,
  *       memcg accounting or no failure are refused: NULL and one line in the log.
  *
- * Powers of two up to %PAGE_SIZE are naturally aligned, other sizes to
- * %ARCH_KMALLOC_MINALIGN; from 32 KiB up whole pages, page aligned.  Never
- * hand the memory to kfree() or put_page(): free it with quarry_free().
+ * Powers of two up to %PAGE_SIZE are naturally aligned (in a heap with size classes of its
+ * own those that are among them), other sizes to %ARCH_KMALLOC_MINALIGN; from 32 KiB up
+ * whole pages, page aligned.  Never hand the memory to kfree() or put_page(): free it with
+ * quarry_free().
  *
- * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.  Not NMI.
- * In hardirq only what the heap already has can be handed out: it does not grow.
+ * Context: Any; sleeps only if @gfp allows it.  In hardirq only what the heap already has
+ * can be handed out: it does not grow; in NMI only what this CPU's magazines and the depot hold.
  * Return: the memory, or NULL if there is none, the limit is reached or @size is too large.
  */
 #define quarry_alloc(heap, size, gfp) \
@@ -422,7 +453,7 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
  * Finds the owner of @ptr from its page.  A pointer that is not the start of a
  * live Quarry allocation's slot is refused with a report that names the caller.
  *
- * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ * Context: Any, NMI too; never sleeps.
  */
 void quarry_free(const void *ptr);
 
@@ -490,7 +521,7 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
  * @size: new size in bytes; 0 frees @ptr and returns %ZERO_SIZE_PTR
  * @gfp: see quarry_alloc(); %__GFP_ZERO is refused for a live @ptr (the old length is not known)
  *
- * Stays in place while the size class stays the same.
+ * Stays in place while other memory of @heap would be no smaller: the size class is the same.
  *
  * Context: As quarry_alloc().
  * Return: the memory, or NULL with @ptr untouched.
@@ -677,7 +708,7 @@ void *quarry_alloc_pages_node_site(struct quarry_heap *heap, unsigned long nr_pa
  * quarry_free_pages() - give back pages
  * @addr: what quarry_alloc_pages() or another of its kind returned, or NULL
  *
- * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ * Context: Any, NMI too; never sleeps.
  */
 void quarry_free_pages(const void *addr);
 
@@ -701,7 +732,7 @@ quarry_free_order_kind(struct quarry_heap *heap, const void *addr, unsigned int 
  * quarry_cache_free() does: a wrong heap or order is only found when the pages leave
  * the magazines.
  *
- * Context: Process, softirq, hardirq; never sleeps.  Not NMI.
+ * Context: Any, NMI too; never sleeps.
  */
 #define quarry_free_order(heap, addr, order) \
 	quarry_free_order_kind(heap, addr, order, QUARRY_KIND_PTR)

@@ -458,8 +458,8 @@ static inline int quarry_compat_cache_alloc_bulk(struct kmem_cache *s, gfp_t gfp
 
 	if (!quarry_compat_is_ours(s))
 		return kmem_cache_alloc_bulk(s, gfp, nr, objs);
-	if (likely(quarry_cache_alloc_bulk_site(quarry_compat_cache(s), quarry_compat_cache_gfp(gfp),
-						nr, objs, site) == nr))
+	if (quarry_cache_alloc_bulk_site(quarry_compat_cache(s), quarry_compat_cache_gfp(gfp), nr,
+					 objs, site) == nr)
 		return nr;
 	/* Some of them may have to be the kernel's. */
 	for (i = 0; i < nr; i++) {
