@@ -71,6 +71,8 @@ static void slice_replays_checked(struct kunit *test)
 	KUNIT_EXPECT_GE_MSG(test, res->quarry.peak_pages << PAGE_SHIFT, trace->peak_bytes,
 			    "pages at peak hold less than what was asked for");
 	KUNIT_EXPECT_GE(test, res->quarry.mapped_pages, res->quarry.peak_pages);
+	KUNIT_EXPECT_GE(test, res->quarry.peak_pages, res->quarry.counted_pages);
+	KUNIT_EXPECT_GE(test, res->quarry.counted_pages << PAGE_SHIFT, trace->peak_bytes);
 	KUNIT_EXPECT_GT(test, res->quarry.nr_kernel_calls, 0ULL);
 	expect_nothing_left(test);
 }

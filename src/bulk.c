@@ -93,7 +93,7 @@ static __always_inline bool take_loaded(struct quarry_front *front, void **objs,
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* Pairs with xchg() in detach_cpu(). */
+		/* Pairs with xchg() in quarry_mags_detach_cpu(). */
 		mag = READ_ONCE(c->loaded);
 		if (likely(nr - 1 < mag->count)) {
 			mag->count -= nr;
@@ -180,7 +180,7 @@ static unsigned int take_from_cpu(struct quarry_front *front, void **objs, unsig
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* These pair with xchg() in detach_cpu(). */
+		/* These pair with xchg() in quarry_mags_detach_cpu(). */
 		got = take(READ_ONCE(c->loaded), objs, nr);
 		c->nr_alloc += got;
 		if (got < nr) {
@@ -248,7 +248,7 @@ static unsigned int take_from_slabs(struct quarry_mags *mags, gfp_t gfp, void **
 				      &layer);
 		if (!n)
 			break;
-		atomic_long_add(n, &mags->nr_ended[layer]);
+		quarry_mags_took(mags, layer, n, n);
 		got += n;
 		if (gfpflags_allow_blocking(gfp))
 			cond_resched();
@@ -273,7 +273,7 @@ static unsigned int take_singly(struct quarry_mags *mags, gfp_t gfp, void **objs
 static void give_below(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	atomic_long_add(nr, &mags->nr_free_below);
-	mags->ops->drain(mags, objs, nr);
+	quarry_mags_drain(mags, objs, nr);
 }
 
 static void report_null(const struct quarry_slab_cache *sc)

@@ -38,6 +38,7 @@
 
 #define BATCH		32	/* objects per lock hold */
 #define MAX_EMPTY	1	/* empty slabs kept; more would bounce less but hold more */
+#define NR_SMALL	2	/* a cache is small until it has so many slabs' worth of pages */
 
 static struct quarry_slab_cache *mags_to_cache(struct quarry_mags *mags)
 {
@@ -263,17 +264,22 @@ static unsigned int refill_from_others(struct quarry_slab_cache *sc, int node, v
 	return got;
 }
 
+static unsigned int order_wanted(const struct quarry_slab_cache *sc)
+{
+	return READ_ONCE(sc->nr_pages) < NR_SMALL << sc->layout.order ? sc->layout.small_order :
+									 sc->layout.order;
+}
+
 /* A new slab with its first objects taken. */
 static unsigned int refill_from_new(struct quarry_slab_cache *sc, void **objs, unsigned int nr,
 				    gfp_t gfp, int node, bool near, enum quarry_layer *layer)
 {
+	unsigned int order = order_wanted(sc), got;
 	struct quarry_slab *slab = NULL;
 	unsigned long flags;
-	unsigned int got;
 
-	if (sc->layout.min_order < sc->layout.order)
-		slab = create_slab(sc, sc->layout.order, gfp | __GFP_NORETRY, node, near,
-				   layer);
+	if (sc->layout.min_order < order)
+		slab = create_slab(sc, order, gfp | __GFP_NORETRY, node, near, layer);
 	if (!slab)
 		slab = create_slab(sc, sc->layout.min_order, gfp, node, near, layer);
 	if (!slab)
@@ -502,6 +508,7 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 								       &sc->cache.front,
 			 &cache_ops, &pages->meta, sc->layout.stride, magazine_bytes);
 	sc->mags.defer = &pages->defer;
+	sc->mags.budget = pages->budget.cpu ? &pages->budget : NULL;
 	sc->mags.wipes = sc->guard;
 	if (sc->guard)
 		quarry_guard_init(sc);

@@ -306,7 +306,7 @@ void quarry_guard_drain(struct quarry_slab_cache *sc)
 		if (!n)
 			break;
 		/* They were counted when they came. */
-		sc->mags.ops->drain(&sc->mags, objs, n);
+		quarry_mags_drain(&sc->mags, objs, n);
 	}
 }
 

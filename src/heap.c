@@ -105,13 +105,18 @@ static void drain_heap(struct quarry_heap_priv *hp)
 	walk_run_fronts(hp, quarry_mags_flush);
 }
 
+void quarry_heap_drain(struct quarry_heap_priv *hp)
+{
+	mutex_lock(&hp->mutex);
+	drain_heap(hp);
+	mutex_unlock(&hp->mutex);
+}
+
 u64 quarry_heap_trim(struct quarry_heap *heap)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
 
-	mutex_lock(&hp->mutex);
-	drain_heap(hp);
-	mutex_unlock(&hp->mutex);
+	quarry_heap_drain(hp);
 	return quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_REQUEST);
 }
 EXPORT_SYMBOL_GPL(quarry_heap_trim);
@@ -175,11 +180,12 @@ static void starve(struct quarry_pages *pages)
 
 static void drain_for_pressure(struct quarry_pressure *pressure)
 {
-	struct quarry_heap_priv *hp = container_of(pressure, struct quarry_heap_priv, pressure);
+	quarry_heap_drain(container_of(pressure, struct quarry_heap_priv, pressure));
+}
 
-	mutex_lock(&hp->mutex);
-	drain_heap(hp);
-	mutex_unlock(&hp->mutex);
+static void fall_back(struct quarry_pages *pages)
+{
+	quarry_heap_fall_back(container_of(pages, struct quarry_heap_priv, pages));
 }
 
 int quarry_heap_add_reclaimer(struct quarry_heap *heap, struct quarry_reclaimer *reclaimer)
@@ -373,6 +379,8 @@ static void get_knobs(struct quarry_knobs *knobs, const struct quarry_heap_param
 	knobs->value[QUARRY_KNOB_MAGAZINE_ORDER] = p->magazine_order;
 	knobs->value[QUARRY_KNOB_MAGAZINE_BYTES] =
 		p->magazine_bytes ?: quarry_knob_default(QUARRY_KNOB_MAGAZINE_BYTES);
+	knobs->value[QUARRY_KNOB_CPU_BYTES] =
+		p->cpu_bytes ?: quarry_knob_default(QUARRY_KNOB_CPU_BYTES);
 }
 
 static int add_heap(struct quarry_heap_priv *hp)
@@ -421,6 +429,11 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 				params->reserve, backing);
 	if (ret)
 		return ret;
+	ret = quarry_budget_init(&hp->pages.budget, knobs->value[QUARRY_KNOB_CPU_BYTES]);
+	if (ret) {
+		quarry_pages_fini(&hp->pages);
+		return ret;
+	}
 	init_deferrals(hp);
 	hp->pages.guards = get_guards(params);
 	hp->pages.name = hp->name;
@@ -428,6 +441,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 	hp->pages.notify = notify;
 	hp->pages.starve = starve;
 	hp->pages.cool = cool;
+	hp->pages.fall_back = fall_back;
 	hp->pages.assist = assist;
 	hp->pages.failed = failed;
 	quarry_reclaim_init(&hp->reclaim, &hp->pages, params->decay_ms);
@@ -618,7 +632,6 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	memset(stats, 0, sizeof(*stats));
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, add_live_bytes, &stats->allocated);
-	mutex_unlock(&hp->mutex);
 	/* Chunks of arenas are runs too; what counts is what arenas handed out. */
 	runs = quarry_runs_nr_live(&hp->runs);
 	runs -= min_t(unsigned long, runs, atomic_long_read(&hp->arena_pages));
@@ -636,6 +649,7 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	stats->nr_extent_allocs = pages->nr_extent_allocs;
 	stats->nr_kernel_calls = pages->nr_kernel_calls;
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	mutex_unlock(&hp->mutex);
 	stats->metadata = (u64)READ_ONCE(pages->meta.nr_pages) << PAGE_SHIFT;
 	stats->resident = stats->mapped + stats->metadata;
 	stats->waiting = max(atomic_long_read(&pages->defer.waiting), 0L);
@@ -665,25 +679,25 @@ static void verify_cache(struct quarry_slab_cache *sc, void *arg)
 int quarry_heap_verify(struct quarry_heap *heap)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
-	struct verify_arg v = {};
 	unsigned long runs, nr_used;
+	struct verify_arg v = {};
 
 	quarry_heap_settle(hp);
+	/* No worker has a run in hand that was hot; it may need the mutex. */
+	quarry_refill_flush(&hp->refill);
+	/* A tick may give slabs back meanwhile. */
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, verify_cache, &v);
-	mutex_unlock(&hp->mutex);
 	if (!v.ret)
 		v.ret = quarry_classes_verify(hp) ?: quarry_pages_verify(&hp->pages);
-	if (v.ret)
-		return v.ret;
-	/* Arena chunks are among the runs; no worker has one in hand that was hot. */
-	quarry_refill_flush(&hp->refill);
+	/* Arena chunks are among the runs. */
 	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
 	nr_used = hp->pages.nr_used;
 	mutex_unlock(&hp->reclaim.mutex);
-	if (nr_used == v.slab_pages + runs)
-		return 0;
+	mutex_unlock(&hp->mutex);
+	if (v.ret || nr_used == v.slab_pages + runs)
+		return v.ret;
 	quarry_report("heap %s: %lu pages in use, but %lu in slabs and %lu in runs\n", hp->name,
 		      nr_used, v.slab_pages, runs);
 	return -EUCLEAN;
@@ -713,6 +727,7 @@ int quarry_heap_global_init(const struct quarry_knobs *knobs)
 		.decay_ms = knobs->value[QUARRY_KNOB_DECAY_MS],
 		.magazine_order = knobs->value[QUARRY_KNOB_MAGAZINE_ORDER],
 		.magazine_bytes = knobs->value[QUARRY_KNOB_MAGAZINE_BYTES],
+		.cpu_bytes = knobs->value[QUARRY_KNOB_CPU_BYTES],
 	};
 	struct quarry_heap *heap;
 	int ret;

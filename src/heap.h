@@ -100,6 +100,10 @@ void quarry_heaps_disown(struct module *mod);
 void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 			     void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);
 
+/* Call @fn for the front of each of them, and of the page orders; heap->mutex held. */
+void quarry_heap_walk_fronts(struct quarry_heap_priv *hp,
+			     void (*fn)(struct quarry_mags *mags, void *arg), void *arg);
+
 static inline struct quarry_heap_priv *quarry_heap_of_extent(const struct quarry_extent *ext)
 {
 	return container_of(ext->pages, struct quarry_heap_priv, pages);
@@ -167,6 +171,16 @@ void quarry_arenas_destroy(struct quarry_heap_priv *hp);
 u64 quarry_arenas_used(struct quarry_heap_priv *hp);
 /* Forget what points into a module that goes; number of its arenas. */
 unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *mod);
+
+/* heap.c: everything cached in magazines, depots and empty slabs goes to the page heap. */
+void quarry_heap_drain(struct quarry_heap_priv *hp);
+
+/* === fallback.c; process context, may sleep === */
+
+/* One tick: what magazines did not need since the last one goes. */
+void quarry_heap_fall_back(struct quarry_heap_priv *hp);
+/* No CPU holds more than @bytes in magazines when this returns. */
+void quarry_heap_set_cpu_bytes(struct quarry_heap_priv *hp, unsigned long bytes);
 
 /*
  * tune.c: set a knob of a heap that may be in use, to what @text says.  Process

@@ -59,6 +59,8 @@ MODULE_PARM_DESC(magazine_order, QUARRY_MAGAZINE_ORDER_DESC);
 
 module_param_cb(magazine_bytes, &knob_ops, &params[QUARRY_KNOB_MAGAZINE_BYTES], 0444);
 MODULE_PARM_DESC(magazine_bytes, QUARRY_MAGAZINE_BYTES_DESC);
+module_param_cb(cpu_bytes, &knob_ops, &params[QUARRY_KNOB_CPU_BYTES], 0444);
+MODULE_PARM_DESC(cpu_bytes, QUARRY_CPU_BYTES_DESC);
 
 module_param_named(track, quarry_track_all, bool, 0644);
 MODULE_PARM_DESC(track, "heaps made from now on remember who allocated what");
@@ -140,10 +142,11 @@ static int __init quarry_init(void)
 	ret = watch_modules();
 	if (ret)
 		goto err_heap;
-	pr_info("loaded: limit %lld bytes (0: none), soft_limit %lld, reserve %lld, decay_ms %lld, magazine_order %lld, magazine_bytes %lld\n",
+	pr_info("loaded: limit %lld bytes (0: none), soft_limit %lld, reserve %lld, decay_ms %lld, magazine_order %lld, magazine_bytes %lld, cpu_bytes %lld\n",
 		params[QUARRY_KNOB_LIMIT], params[QUARRY_KNOB_SOFT_LIMIT],
 		params[QUARRY_KNOB_RESERVE], params[QUARRY_KNOB_DECAY_MS],
-		params[QUARRY_KNOB_MAGAZINE_ORDER], params[QUARRY_KNOB_MAGAZINE_BYTES]);
+		params[QUARRY_KNOB_MAGAZINE_ORDER], params[QUARRY_KNOB_MAGAZINE_BYTES],
+		params[QUARRY_KNOB_CPU_BYTES]);
 	return 0;
 
 err_heap:

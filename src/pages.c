@@ -510,5 +510,6 @@ void quarry_pages_put_all(struct quarry_pages *pages)
 void quarry_pages_fini(struct quarry_pages *pages)
 {
 	quarry_meta_fini(&pages->meta);
+	quarry_budget_fini(&pages->budget);
 	kvfree(pages->nodes);
 }

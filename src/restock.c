@@ -34,7 +34,7 @@ static struct quarry_magazine *stock(struct quarry_mags *mags, struct quarry_dep
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	if (mag->count && quarry_mags_welcomes(mags, mag) && depot->full.nr < mags->max_full) {
+	if (mag->count && quarry_mags_welcomes(mags, mag) && quarry_depot_has_room(mags, depot)) {
 		quarry_mag_push(&depot->full, mag);
 		mag = NULL;
 	}
@@ -45,7 +45,7 @@ static struct quarry_magazine *stock(struct quarry_mags *mags, struct quarry_dep
 /* Nothing goes through magazines: one object makes a slab be there. */
 static unsigned int touch(struct quarry_mags *mags, int node)
 {
-	enum quarry_layer layer;
+	enum quarry_layer layer = QUARRY_LAYER_SLAB;
 	unsigned int nr;
 	void *obj;
 
@@ -57,8 +57,8 @@ static unsigned int touch(struct quarry_mags *mags, int node)
 
 static unsigned int restock(struct quarry_mags *mags, int node)
 {
+	enum quarry_layer layer = QUARRY_LAYER_SLAB;
 	struct quarry_magazine *mag = NULL;
-	enum quarry_layer layer;
 	unsigned int nr;
 
 	if (quarry_mags_is_ready(mags, GFP))
@@ -67,11 +67,13 @@ static unsigned int restock(struct quarry_mags *mags, int node)
 		return touch(mags, node);
 	nr = mags->ops->refill(mags, mag->objs, mag->capacity, GFP, node, &layer);
 	mag->count = nr;
+	if (nr)
+		quarry_mags_took(mags, layer, nr, 0);
 	mag = stock(mags, &mags->depots[node], mag);
 	if (!mag)
 		return nr;
 	if (mag->count)
-		mags->ops->drain(mags, mag->objs, mag->count);
+		quarry_mags_drain(mags, mag->objs, mag->count);
 	quarry_magazine_free(mags, mag);
 	return nr;
 }

@@ -174,6 +174,7 @@ void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
 					 &run_ops, &pages->meta, PAGE_SIZE << order,
 					 magazine_bytes);
 			rf->mags.defer = &pages->defer;
+			rf->mags.budget = pages->budget.cpu ? &pages->budget : NULL;
 			rf->mags.wipes = pages->guards & QUARRY_HEAP_HARDENED;
 			if (order > magazine_order)
 				quarry_mags_stop(&rf->mags);
@@ -337,7 +338,7 @@ static void *alloc_past(struct quarry_run_front *rf, const struct quarry_pages_w
 	if (!addr)
 		return NULL;
 	mark_run(addr, front_owner(rf));
-	atomic_long_inc(&rf->mags.nr_ended[layer]);
+	quarry_mags_took(&rf->mags, layer, 1, 1);
 	return addr;
 }
 

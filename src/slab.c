@@ -12,7 +12,8 @@
  *
  * The order is the smallest whose tail is no more than 1/16 and that holds an
  * object per page or eight in all; if none up to 5 does, the one that wastes
- * least.
+ * least.  A cache that is small yet takes the smallest whose tail is no more than a
+ * quarter: a slab of 128 KiB for the first task_struct wastes more than its tails save.
  *
  * A second bitmap, changed without a lock, marks objects whose free is pending
  * (defer.c); they are in use until that is over.
@@ -70,6 +71,15 @@ static unsigned int choose_order(unsigned int stride)
 	return best;
 }
 
+static unsigned int choose_small_order(unsigned int stride, unsigned int order)
+{
+	unsigned int small = get_order(stride);
+
+	while (small < order && tail_of(stride, small) > (PAGE_SIZE << small) / 4)
+		small++;
+	return small;
+}
+
 void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align,
 			     size_t behind, bool track)
 {
@@ -77,6 +87,7 @@ void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, siz
 	layout->track = track;
 	layout->min_order = get_order(layout->stride);
 	layout->order = choose_order(layout->stride);
+	layout->small_order = choose_small_order(layout->stride, layout->order);
 	layout->max_objs = (PAGE_SIZE << layout->order) / layout->stride;
 	layout->reciprocal = reciprocal_value(layout->stride);
 	layout->fraction_less_1 = div_u64(U64_MAX, layout->stride);

@@ -27,6 +27,7 @@ struct quarry_slab_layout {
 	unsigned int stride;		/* bytes from object to object */
 	unsigned int order;		/* of a slab, in pages */
 	unsigned int min_order;		/* when memory is short: one object fits */
+	unsigned int small_order;	/* while the cache is small */
 	unsigned int max_objs;		/* per slab of @order */
 	struct reciprocal_value reciprocal;	/* of @stride */
 	u64 fraction_less_1;		/* 2^64 / @stride, rounded up, is the fraction */

@@ -105,7 +105,7 @@ void quarry_mags_free_waited(struct quarry_mags *mags, void **objs, unsigned int
 	wipe(mags, objs, nr);
 	add_waiting(mags, -(long)nr);
 	atomic_long_add(nr, &mags->nr_free_below);
-	mags->ops->drain(mags, objs, nr);
+	quarry_mags_drain(mags, objs, nr);
 }
 
 /* === It begins === */

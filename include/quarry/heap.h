@@ -64,6 +64,8 @@ struct quarry_heap {
  *                  0 is single pages only
  * @magazine_bytes: bytes of objects that one magazine may hold, 4096 to 1048576; 0 for the
  *                  default, 65536
+ * @cpu_bytes: bytes of objects that the magazines of one CPU may hold, of all caches and
+ *             page orders together, 65536 to 1073741824; 0 for the default, 4194304
  * @flags: %QUARRY_HEAP_TRACK, %QUARRY_HEAP_HARDENED; others are refused.  The parameters
  *         track and hardened of quarry.ko add theirs to every heap that is made.  Cannot
  *         be changed later.
@@ -106,6 +108,7 @@ struct quarry_heap_params {
 	int decay_ms;
 	int magazine_order;
 	unsigned int magazine_bytes;
+	unsigned int cpu_bytes;
 	unsigned int flags;
 	void *backing;
 	u64 backing_size;
@@ -120,12 +123,13 @@ struct quarry_heap_params {
 /* What goes through magazines unless asked otherwise: order; bytes of objects in one. */
 #define QUARRY_MAGAZINE_ORDER_DEFAULT	3
 #define QUARRY_MAGAZINE_BYTES_DEFAULT	65536
+#define QUARRY_CPU_BYTES_DEFAULT	(4 << 20)
 
 /* In an initialiser of &struct quarry_heap_params: what zero does not mean. */
 #define QUARRY_HEAP_DEFAULTS						\
 	.node = NUMA_NO_NODE, .decay_ms = QUARRY_DECAY_DEFAULT,		\
 	.magazine_order = QUARRY_MAGAZINE_ORDER_DEFAULT,		\
-	.magazine_bytes = QUARRY_MAGAZINE_BYTES_DEFAULT
+	.magazine_bytes = QUARRY_MAGAZINE_BYTES_DEFAULT, .cpu_bytes = QUARRY_CPU_BYTES_DEFAULT
 
 /**
  * struct quarry_heap_stats - a heap in numbers; all in bytes unless said otherwise
