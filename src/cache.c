@@ -159,6 +159,7 @@ static void free_typesafe(struct rcu_head *rcu)
 {
 	struct quarry_slab *slab = container_of(rcu, struct quarry_slab, rcu);
 
+	atomic_long_sub(PAGE_SIZE << slab->order, &slab->extent->pages->defer.waiting);
 	free_pages_of(slab, want_init_on_free());
 	free_descriptor(rcu);
 }
@@ -173,7 +174,8 @@ static void destroy_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 	quarry_slab_unclaim(slab);
 	if (sc->flags & QUARRY_TYPESAFE_BY_RCU) {
 		WRITE_ONCE(sc->pages->defer.used, true);
-		call_rcu(&slab->rcu, free_typesafe);
+		atomic_long_add(PAGE_SIZE << slab->order, &sc->pages->defer.waiting);
+		quarry_call_rcu(&slab->rcu, free_typesafe);
 		return;
 	}
 	/* Constructed objects were not wiped when they were freed. */
@@ -364,7 +366,7 @@ static void give_locked(struct quarry_slab_cache *sc, void *obj, struct list_hea
 		uncount_free(sc);
 		return;
 	}
-	if (!quarry_slab_give(slab, index)) {
+	if (quarry_slab_is_pending(slab, index) || !quarry_slab_give(slab, index)) {
 		quarry_report("cache %s: double free of %p\n", sc->name, obj);
 		uncount_free(sc);
 		return;
@@ -430,22 +432,26 @@ static void wipe_object(struct quarry_mags *mags, void *obj)
 void quarry_slab_serve_pending(struct quarry_defer *defer, struct llist_node *node)
 {
 	struct quarry_slab *slab = container_of(node, struct quarry_slab, pending.node);
-	unsigned int nr_words = quarry_slab_nr_words(slab), word, bit, nr;
+	unsigned int nr_words = quarry_slab_nr_words(slab), word, bit, nr = 0;
 	struct quarry_slab_cache *sc = slab->cache;
 	unsigned long *frees = quarry_slab_frees(slab), bits;
-	void *objs[BITS_PER_LONG], *last = NULL;
+	void *objs[16], *last = NULL;
 
 	for (word = 0; word < nr_words; word++) {
 		bits = quarry_pending_take(&slab->pending, &frees[word]);
-		nr = 0;
-		for_each_set_bit(bit, &bits, BITS_PER_LONG)
+		for_each_set_bit(bit, &bits, BITS_PER_LONG) {
 			objs[nr++] = slab->base +
 				     (size_t)(word * BITS_PER_LONG + bit) * sc->layout.stride;
-		if (nr && !last)
-			last = objs[--nr];
-		quarry_mags_free_waited(&sc->mags, objs, nr);
+			if (!last)
+				last = objs[--nr];
+			if (nr < ARRAY_SIZE(objs))
+				continue;
+			quarry_mags_free_waited(&sc->mags, objs, nr);
+			nr = 0;
+		}
 		cond_resched();
 	}
+	quarry_mags_free_waited(&sc->mags, objs, nr);
 	quarry_pending_release(&slab->pending, frees, nr_words, defer, QUARRY_DEFER_SLABS);
 	if (last)
 		quarry_mags_free_waited(&sc->mags, &last, 1);

@@ -254,6 +254,7 @@ void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kin
 		set_bit(row - own->rows, own->missed);
 	else
 		set_bit(quarry_size_class(size, kind), hp->missed[kind]);
+	WRITE_ONCE(hp->missing_node, numa_mem_id());
 	quarry_defer_add(&hp->pages.defer, QUARRY_DEFER_CLASSES, &hp->missing);
 }
 
@@ -262,7 +263,7 @@ static void make_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_
 	struct quarry_cache *cache = quarry_heap_class(hp, kind, size, GFP_KERNEL);
 
 	if (cache)
-		quarry_mags_request(&to_slab_cache(cache)->mags);
+		quarry_mags_restock(&to_slab_cache(cache)->mags, READ_ONCE(hp->missing_node));
 }
 
 void quarry_classes_serve_missed(struct quarry_defer *defer, struct llist_node *node)

@@ -101,15 +101,18 @@ static void free_run(struct quarry_extent *ext, void *addr)
 	owner = quarry_owner(addr);
 	preempt_enable();
 	nr_pages = quarry_run_nr_pages(owner);
+	if (!nr_pages)
+		goto gone;
 	if (want_init_on_free() || ext->pages->guards & QUARRY_HEAP_HARDENED)
 		memset(addr, 0, nr_pages << PAGE_SHIFT);
 	atomic_long_sub(nr_pages << PAGE_SHIFT, &ext->pages->defer.waiting);
 	preempt_disable();
 	ret = quarry_run_free(&hp->runs, ext, addr, owner);
 	preempt_enable();
-	if (ret)
-		quarry_report("heap %s: %p was freed while its free was pending\n", hp->name,
-			      addr);
+	if (!ret)
+		return;
+gone:
+	quarry_report("heap %s: %p was freed while its free was pending\n", hp->name, addr);
 }
 
 /* The extent stays as long as one of its runs was not given back: see cache.c. */
@@ -143,28 +146,47 @@ static void seal_cache(struct quarry_slab_cache *sc, void *unused)
 	quarry_mags_seal(&sc->mags);
 }
 
+static void seal_all(struct quarry_heap_priv *hp)
+{
+	mutex_lock(&hp->mutex);
+	quarry_heap_walk_caches(hp, seal_cache, NULL);
+	/* Under the mutex: so that a dead CPU's have been sealed, or are not there, either. */
+	quarry_runs_seal(&hp->runs);
+	mutex_unlock(&hp->mutex);
+}
+
+/* A sealed magazine waits twice, and slabs that it empties once more. */
+static void drain_callbacks(struct quarry_heap_priv *hp)
+{
+	rcu_barrier();
+	rcu_barrier();
+	if (atomic_long_read(&hp->pages.defer.waiting) > 0)
+		rcu_barrier();
+}
+
 void quarry_heap_settle(struct quarry_heap_priv *hp)
 {
 	if (!READ_ONCE(hp->pages.defer.used))
 		return;
-	mutex_lock(&hp->mutex);
-	quarry_heap_walk_caches(hp, seal_cache, NULL);
-	mutex_unlock(&hp->mutex);
-	quarry_runs_seal(&hp->runs);
-	quarry_defer_flush(&hp->pages.defer);
-	/* What CPUs were filling waits twice. */
-	rcu_barrier();
-	rcu_barrier();
+	seal_all(hp);
+	quarry_defer_flush_all(&hp->pages.defer);
+	drain_callbacks(hp);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_heap_settle);
 
-bool quarry_heap_wait(struct quarry_heap_priv *hp)
+void quarry_heap_wait(struct quarry_heap_priv *hp)
 {
-	if (atomic_long_read(&hp->pages.defer.waiting) <= 0 ||
-	    !quarry_defer_flush(&hp->pages.defer))
-		return false;
-	rcu_barrier();
-	return true;
+	seal_all(hp);
+	quarry_defer_flush(&hp->pages.defer);
+	drain_callbacks(hp);
+}
+
+bool quarry_heap_is_waiting(struct quarry_heap_priv *hp)
+{
+	struct quarry_defer *defer = &hp->pages.defer;
+
+	return atomic_long_read(&defer->waiting) > 0 || atomic_long_read(&defer->nr_sealed) > 0 ||
+	       !llist_empty(&defer->kinds[QUARRY_DEFER_WAITING].list);
 }
 
 bool quarry_heap_waits_too_much(struct quarry_heap_priv *hp)

@@ -112,6 +112,13 @@ void quarry_heap_drain(struct quarry_heap_priv *hp)
 	mutex_unlock(&hp->mutex);
 }
 
+/* Slabs of typesafe caches that a drain emptied come back after a grace period. */
+static void wait_for_slabs(struct quarry_heap_priv *hp)
+{
+	if (atomic_long_read(&hp->pages.defer.waiting) > 0)
+		rcu_barrier();
+}
+
 u64 quarry_heap_trim(struct quarry_heap *heap)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
@@ -121,23 +128,29 @@ u64 quarry_heap_trim(struct quarry_heap *heap)
 }
 EXPORT_SYMBOL_GPL(quarry_heap_trim);
 
-/* Growth failed: what lies idle in magazines may help.  At most ten times a second. */
+/*
+ * Growth failed: what lies idle in magazines may help, and what waits for a grace period.
+ * At most ten times a second, or as often as one ends.
+ */
 static bool relieve(struct quarry_pages *pages)
 {
 	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+	/* Who is freeing memory does not wait that long. */
+	bool waiting = !(current->flags & PF_MEMALLOC) && quarry_heap_is_waiting(hp);
 
-	/* What waits for a grace period comes back in any case. */
-	bool waited = quarry_heap_wait(hp);
-
-	if (!waited && time_before(jiffies, READ_ONCE(hp->relieved) + HZ / 10))
+	if (!waiting && time_before(jiffies, READ_ONCE(hp->relieved) + HZ / 10))
 		return false;
+	if (waiting)
+		quarry_heap_wait(hp);
 	mutex_lock(&hp->mutex);
 	/* Whoever waited for another one's drain has what that one freed. */
-	if (waited || !time_before(jiffies, hp->relieved + HZ / 10)) {
+	if (waiting || !time_before(jiffies, hp->relieved + HZ / 10)) {
 		drain_heap(hp);
 		WRITE_ONCE(hp->relieved, jiffies);
 	}
 	mutex_unlock(&hp->mutex);
+	if (!(current->flags & PF_MEMALLOC))
+		wait_for_slabs(hp);
 	quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_LIMIT);
 	return true;
 }
@@ -150,13 +163,21 @@ static void notify(struct quarry_pages *pages)
 	quarry_pressure_notify(&hp->pressure);
 }
 
-static bool assist(struct quarry_pages *pages, unsigned long nr_pages)
+static void assist(struct quarry_pages *pages, unsigned long nr_pages)
 {
 	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
 
-	if (quarry_pages_nr_above(pages))
-		quarry_pressure_assist(&hp->pressure, nr_pages);
-	return quarry_heap_waits_too_much(hp) && quarry_heap_wait(hp);
+	quarry_pressure_assist(&hp->pressure, nr_pages);
+}
+
+static bool wait(struct quarry_pages *pages)
+{
+	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+
+	if (!quarry_heap_waits_too_much(hp))
+		return false;
+	quarry_heap_wait(hp);
+	return true;
 }
 
 static void failed(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp)
@@ -443,6 +464,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 	hp->pages.cool = cool;
 	hp->pages.fall_back = fall_back;
 	hp->pages.assist = assist;
+	hp->pages.wait = wait;
 	hp->pages.failed = failed;
 	quarry_reclaim_init(&hp->reclaim, &hp->pages, params->decay_ms);
 	quarry_pressure_init(&hp->pressure, &hp->reclaim, drain_for_pressure);

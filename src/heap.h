@@ -70,6 +70,7 @@ struct quarry_heap_priv {
 	/* Size classes that were missed where they cannot be made. */
 	unsigned long missed[QUARRY_NR_KINDS][BITS_TO_LONGS(QUARRY_NR_CLASSES)];
 	struct llist_node missing;		/* of deferrals */
+	int missing_node;			/* where one was missed last */
 	raw_spinlock_t arenas_lock;
 	struct list_head arenas;		/* under arenas_lock */
 	unsigned long nr_arenas;		/* under arenas_lock */
@@ -159,10 +160,15 @@ void quarry_report_bad_free(const void *ptr, unsigned long owner, unsigned long 
 bool quarry_run_free_later(const void *ptr, unsigned long owner, unsigned long caller);
 /* QUARRY_DEFER_EXTENTS */
 void quarry_extent_serve_pending(struct quarry_defer *defer, struct llist_node *node);
-/* All that waits for a grace period has been freed, and all that was put off done.  May sleep. */
+/* All that waits for a grace period has been freed, and what was put off done.  May sleep. */
 void quarry_heap_settle(struct quarry_heap_priv *hp);
-/* Most of what waits has been freed; false if nothing did.  May sleep. */
-bool quarry_heap_wait(struct quarry_heap_priv *hp);
+/*
+ * What waits for a grace period and fills a magazine, or is a slab, has been freed.  May
+ * sleep, but waits for nothing that allocates.
+ */
+void quarry_heap_wait(struct quarry_heap_priv *hp);
+/* Does anything wait? */
+bool quarry_heap_is_waiting(struct quarry_heap_priv *hp);
 /* Does so much wait that who makes the heap grow should wait, too? */
 bool quarry_heap_waits_too_much(struct quarry_heap_priv *hp);
 

@@ -100,6 +100,7 @@ void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
 	mags->meta = meta;
 	mags->size = size;
 	quarry_defer_init_node(&mags->restock);
+	mags->restock_not_before = jiffies;
 	quarry_defer_init_node(&mags->filling);
 	quarry_mags_resize(mags, bytes);
 }
@@ -168,38 +169,62 @@ static bool has_room(const struct quarry_magazine *mag)
 
 /* === An interrupt that found the byte taken, an NMI === */
 
-static bool lock_depot(struct quarry_depot *depot, unsigned long *flags)
-{
-	/* Whoever was interrupted may hold it. */
-	if (in_nmi())
-		return raw_spin_trylock_irqsave(&depot->lock, *flags);
-	raw_spin_lock_irqsave(&depot->lock, *flags);
-	return true;
-}
-
 /* What is left of a full magazine that one object was taken from. */
 static noinline void put_rest(struct quarry_depot *depot, struct quarry_magazine *mag)
 {
 	quarry_mag_push(mag->count ? &depot->full : &depot->empty, mag);
 }
 
+static void *alloc_locked(struct quarry_depot *depot)
+{
+	struct quarry_magazine *mag = quarry_mag_pop(&depot->full);
+	void *obj;
+
+	lockdep_assert_held(&depot->lock);
+	if (!mag)
+		return NULL;
+	obj = mag->objs[--mag->count];
+	put_rest(depot, mag);
+	depot->nr_alloc++;
+	return obj;
+}
+
 static noinline void *alloc_nested(struct quarry_mags *mags)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
-	struct quarry_magazine *mag;
 	unsigned long flags;
-	void *obj = NULL;
+	void *obj;
 
-	if (!lock_depot(depot, &flags))
-		return NULL;
-	mag = quarry_mag_pop(&depot->full);
-	if (mag) {
-		obj = mag->objs[--mag->count];
-		put_rest(depot, mag);
-		depot->nr_alloc++;
+	if (in_nmi()) {
+		/* Whoever was interrupted may hold it. */
+		if (!raw_spin_trylock_irqsave(&depot->lock, flags))
+			return NULL;
+		obj = alloc_locked(depot);
+		raw_spin_unlock_irqrestore(&depot->lock, flags);
+		return obj;
 	}
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	obj = alloc_locked(depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return obj;
+}
+
+static bool free_locked(struct quarry_mags *mags, struct quarry_depot *depot, void *obj)
+{
+	struct quarry_magazine *mag = depot->full.first;
+
+	lockdep_assert_held(&depot->lock);
+	if (mag && has_room(mag)) {
+		mag->objs[mag->count++] = obj;
+	} else if (depot->empty.first && quarry_depot_has_room(mags, depot)) {
+		mag = quarry_mag_pop(&depot->empty);
+		mag->objs[mag->count++] = obj;
+		quarry_mag_push(&depot->full, mag);
+	} else {
+		return false;
+	}
+	depot->nr_free++;
+	return true;
 }
 
 static noinline bool free_nested(struct quarry_mags *mags, void *obj)
@@ -207,23 +232,19 @@ static noinline bool free_nested(struct quarry_mags *mags, void *obj)
 	struct quarry_depot *depot = quarry_mags_sorts(mags) ?
 				     &mags->depots[mags->ops->node_of(obj)] :
 				     quarry_local_depot(mags);
-	struct quarry_magazine *mag;
 	unsigned long flags;
-	bool done = false;
+	bool done;
 
-	if (!lock_depot(depot, &flags))
-		return false;
-	mag = depot->full.first;
-	if (mag && has_room(mag)) {
-		mag->objs[mag->count++] = obj;
-		done = true;
-	} else if (depot->empty.first && quarry_depot_has_room(mags, depot)) {
-		mag = quarry_mag_pop(&depot->empty);
-		mag->objs[mag->count++] = obj;
-		quarry_mag_push(&depot->full, mag);
-		done = true;
+	if (in_nmi()) {
+		/* As above. */
+		if (!raw_spin_trylock_irqsave(&depot->lock, flags))
+			return false;
+		done = free_locked(mags, depot, obj);
+		raw_spin_unlock_irqrestore(&depot->lock, flags);
+		return done;
 	}
-	depot->nr_free += done;
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	done = free_locked(mags, depot, obj);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return done;
 }

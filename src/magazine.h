@@ -84,7 +84,8 @@ struct quarry_mags {
 	struct quarry_defer *defer;
 	struct llist_node restock;		/* restock.c: see there */
 	int restock_node;			/* where it is wanted */
-	unsigned long restock_not_before;	/* jiffies; worker only */
+	unsigned long restock_not_before;	/* jiffies; written by the worker */
+	unsigned long nr_restocks;		/* worker only */
 	struct llist_node filling;		/* waiting.c: a CPU has a waiting magazine */
 	atomic_long_t nr_waiting;		/* objects that wait, but for those of CPUs */
 	bool deferred;				/* something of this front was, ever */
@@ -275,6 +276,8 @@ void quarry_mags_serve_filling(struct quarry_defer *defer, struct llist_node *no
 
 /* An allocation where the layer below could not be asked failed: a worker shall do that. */
 void quarry_mags_request(struct quarry_mags *mags);
+/* The same for that node, whoever asks. */
+void quarry_mags_restock(struct quarry_mags *mags, int node);
 /* QUARRY_DEFER_RESTOCK */
 void quarry_mags_serve_restock(struct quarry_defer *defer, struct llist_node *node);
 

@@ -129,9 +129,12 @@ static int __init quarry_init(void)
 	ret = quarry_mags_global_init();
 	if (ret)
 		return ret;
-	ret = quarry_extent_init();
+	ret = quarry_defer_global_init();
 	if (ret)
 		goto err_mags;
+	ret = quarry_extent_init();
+	if (ret)
+		goto err_defer;
 	quarry_debugfs_init();
 	ret = quarry_reclaim_global_init();
 	if (ret)
@@ -156,6 +159,8 @@ err_reclaim:
 err_debugfs:
 	quarry_debugfs_exit();
 	quarry_extent_exit();
+err_defer:
+	quarry_defer_global_exit();
 err_mags:
 	quarry_mags_global_exit();
 	pr_err("not loaded: error %d\n", ret);
@@ -171,6 +176,7 @@ static void __exit quarry_exit(void)
 	/* Lookups that were under way when the last extent went have ended. */
 	synchronize_rcu();
 	quarry_extent_exit();
+	quarry_defer_global_exit();
 	quarry_mags_global_exit();
 	if (quarry_pages_lost())
 		pr_err("%ld pages with foreign references stay out of use\n", quarry_pages_lost());

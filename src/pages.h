@@ -93,8 +93,10 @@ struct quarry_pages {
 	bool (*cool)(struct quarry_pages *pages);	/* constant */
 	/* Called by ticks, may sleep: magazines that were not needed are emptied. */
 	void (*fall_back)(struct quarry_pages *pages);	/* constant */
-	/* Called before growth by who may sleep: true if pages may have become free. */
-	bool (*assist)(struct quarry_pages *pages, unsigned long nr_pages);	/* constant */
+	/* Called before growth above the soft limit by who may sleep. */
+	void (*assist)(struct quarry_pages *pages, unsigned long nr_pages);	/* constant */
+	/* Called before growth by who may wait for anything: true if pages may be free now. */
+	bool (*wait)(struct quarry_pages *pages);	/* constant */
 	/* Constant.  Called, in any context but NMI, when an allocation failed for good. */
 	void (*failed)(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp);
 	struct quarry_backing *backing;		/* constant: instead of the kernel, or NULL */

@@ -106,7 +106,8 @@ static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 		/* The extent of a page that was freed twice may be gone any time. */
 		preempt_disable();
 		ext = quarry_extent_find(objs[i]);
-		if (!ext || !unmark_run(objs[i], front_owner(rf))) {
+		if (!ext || test_bit(quarry_extent_page_of(ext, objs[i]), ext->frees) ||
+		    !unmark_run(objs[i], front_owner(rf))) {
 			quarry_report("double free of %u pages at %p\n", 1U << rf->order, objs[i]);
 			atomic_long_dec(&mags->nr_free_below);
 		} else {
@@ -222,6 +223,17 @@ unsigned long quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned lon
 	return owner;
 }
 
+/* Will the run be freed without anyone's help?  Preemption is off. */
+static bool is_pending(struct quarry_runs *runs, const void *addr)
+{
+	struct quarry_extent *ext;
+
+	if (likely(!READ_ONCE(runs->pages->defer.used)))
+		return false;
+	ext = quarry_extent_find(addr);
+	return ext && test_bit(quarry_extent_page_of(ext, addr), ext->frees);
+}
+
 /* === Hot runs === */
 
 /* A run without an owner, as it was taken out of the page heap. */
@@ -280,7 +292,7 @@ bool quarry_run_free_hot(struct quarry_hot *hot, void *addr)
 	struct quarry_runs *runs = hot->runs;
 	unsigned long nr_pages = 1UL << hot->order;
 
-	if (!unmark_run(addr, hot_owner(hot)))
+	if (is_pending(runs, addr) || !unmark_run(addr, hot_owner(hot)))
 		return false;
 	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct_frees);
@@ -376,7 +388,7 @@ int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *a
 	}
 	if (quarry_owner_to_hot(owner))
 		return quarry_run_free_hot(quarry_owner_to_hot(owner), addr) ? 0 : -EINVAL;
-	if (!nr_pages || !unmark_run(addr, owner))
+	if (!nr_pages || is_pending(runs, addr) || !unmark_run(addr, owner))
 		return -EINVAL;
 	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct_frees);

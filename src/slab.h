@@ -69,6 +69,13 @@ static inline unsigned long *quarry_slab_frees(struct quarry_slab *slab)
 }
 
 /* @behind: bytes to leave behind each object, at least. */
+/* Will the object be freed without anyone's help?  Then its slab has to stay. */
+static inline bool quarry_slab_is_pending(struct quarry_slab *slab, unsigned int index)
+{
+	return unlikely(quarry_defer_is_taken(&slab->pending.node)) &&
+	       test_bit(index, quarry_slab_frees(slab));
+}
+
 void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align,
 			     size_t behind, bool track);
 size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout);
