@@ -19,6 +19,7 @@ struct quarry_budget {
 	struct quarry_budget_cpu __percpu *cpu;
 	unsigned long bound;		/* bytes per CPU; read and written whole */
 	bool stocked;			/* some front may hold something: ticks are due */
+	bool quiet;			/* the last tick found nothing; fallback.c */
 };
 
 /* 0 or -ENOMEM. */

@@ -169,7 +169,7 @@ void quarry_depot_outgrown(struct quarry_mags *mags, struct quarry_depot *depot)
 static inline void quarry_depot_count_exchange(struct quarry_mags *mags,
 					       struct quarry_depot *depot)
 {
-	if (unlikely(++depot->busy >= mags->busy))
+	if (unlikely(++depot->busy >= READ_ONCE(mags->busy)))
 		quarry_depot_outgrown(mags, depot);
 }
 

@@ -94,8 +94,10 @@ void quarry_heap_fall_back(struct quarry_heap_priv *hp)
 	smp_store_mb(budget->stocked, false);
 	quarry_heap_walk_fronts(hp, fall_back, &found);
 	note_refused(budget);
-	if (found.any)
+	/* Twice, as a magazine may have been in somebody's hands meanwhile. */
+	if (found.any || !budget->quiet)
 		WRITE_ONCE(budget->stocked, true);
+	budget->quiet = !found.any;
 	if (found.detached) {
 		synchronize_rcu();
 		quarry_heap_walk_fronts(hp, flush, NULL);
