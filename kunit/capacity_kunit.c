@@ -211,7 +211,8 @@ static void hold_depot(struct quarry_test_worker *worker)
 
 	raw_spin_lock_irqsave(&holder->depot->lock, flags);
 	WRITE_ONCE(holder->holds, true);
-	mdelay(5);
+	/* Long enough for a busy host to get to the other CPU. */
+	mdelay(200);
 	raw_spin_unlock_irqrestore(&holder->depot->lock, flags);
 	worker->nr_ops = 1;
 }

@@ -483,7 +483,7 @@ static void nmi_in_a_section(struct kunit *test)
  * Whatever lock we hold: the NMI does without.  What waits then, before a grace period can
  * have ended.
  */
-static unsigned int nmi_under_a_lock(struct kunit *test, struct middle *m, raw_spinlock_t *lock)
+static unsigned int nmi_under_a_lock(struct middle *m, raw_spinlock_t *lock, bool busy)
 {
 	struct quarry_cpu *c;
 	unsigned long flags;
@@ -492,8 +492,8 @@ static unsigned int nmi_under_a_lock(struct kunit *test, struct middle *m, raw_s
 	preempt_disable();
 	c = this_cpu_ptr(m->cache->front.cpu);
 	raw_spin_lock_irqsave(lock, flags);
-	/* Nor, every second time, is there a magazine to work on. */
-	c->busy = m->ran & 1;
+	/* Nor is there a magazine to work on. */
+	c->busy = busy;
 	interrupt_self(m);
 	c->busy = 0;
 	raw_spin_unlock_irqrestore(lock, flags);
@@ -515,7 +515,7 @@ static void nmi_frees_under_locks(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(locks); i++) {
 		KUNIT_ASSERT_EQ(test, quarry_test_nmi_begin(nmi_frees, m), 0);
-		waiting = nmi_under_a_lock(test, m, locks[i]);
+		waiting = nmi_under_a_lock(m, locks[i], i & 1);
 		quarry_test_nmi_end();
 		KUNIT_EXPECT_EQ(test, m->ran, i + 1ULL);
 		if (!i)
@@ -546,7 +546,7 @@ static void nmi_allocates_under_locks(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(locks); i++) {
 		m->got = NULL;
 		KUNIT_ASSERT_EQ(test, quarry_test_nmi_begin(nmi_allocates, m), 0);
-		nmi_under_a_lock(test, m, locks[i]);
+		nmi_under_a_lock(m, locks[i], i & 1);
 		quarry_test_nmi_end();
 		KUNIT_EXPECT_EQ(test, m->ran, i + 1ULL);
 		if (m->got)
@@ -571,7 +571,7 @@ static void nmi_frees_twice(struct kunit *test)
 	m->nr = 2;
 	KUNIT_ASSERT_EQ(test, quarry_test_nmi_begin(nmi_frees, m), 0);
 	QUARRY_EXPECT_REPORTS(test, 1, {
-		nmi_under_a_lock(test, m, &sc->mags.depots[numa_mem_id()].lock);
+		nmi_under_a_lock(m, &sc->mags.depots[numa_mem_id()].lock, true);
 		quarry_test_nmi_end();
 	});
 	middle_done(test, m);

@@ -159,9 +159,13 @@ static void free_typesafe(struct rcu_head *rcu)
 {
 	struct quarry_slab *slab = container_of(rcu, struct quarry_slab, rcu);
 
-	atomic_long_sub(PAGE_SIZE << slab->order, &slab->extent->pages->defer.waiting);
+	struct quarry_defer *defer = &slab->extent->pages->defer;
+	unsigned long bytes = PAGE_SIZE << slab->order;
+
 	free_pages_of(slab, want_init_on_free());
 	free_descriptor(rcu);
+	/* Who finds that nothing waits finds it free. */
+	atomic_long_sub(bytes, &defer->waiting);
 }
 
 /*

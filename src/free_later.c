@@ -105,10 +105,10 @@ static void free_run(struct quarry_extent *ext, void *addr)
 		goto gone;
 	if (want_init_on_free() || ext->pages->guards & QUARRY_HEAP_HARDENED)
 		memset(addr, 0, nr_pages << PAGE_SHIFT);
-	atomic_long_sub(nr_pages << PAGE_SHIFT, &ext->pages->defer.waiting);
 	preempt_disable();
 	ret = quarry_run_free(&hp->runs, ext, addr, owner);
 	preempt_enable();
+	atomic_long_sub(nr_pages << PAGE_SHIFT, &hp->pages.defer.waiting);
 	if (!ret)
 		return;
 gone:

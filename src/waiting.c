@@ -92,10 +92,13 @@ static void finish(struct rcu_head *rcu)
 	struct quarry_magazine *mag = (struct quarry_magazine *)w;
 	struct quarry_mags *mags = w->mags;
 
-	wipe(mags, w->objs, w->count);
-	add_waiting(mags, -(long)w->count);
-	memmove(mag->objs, w->objs, w->count * sizeof(*w->objs));
+	unsigned int nr = w->count;
+
+	wipe(mags, w->objs, nr);
+	memmove(mag->objs, w->objs, nr * sizeof(*w->objs));
 	put_full(mags, mag);
+	/* Who finds that nothing waits finds it free. */
+	add_waiting(mags, -(long)nr);
 }
 
 void quarry_mags_free_waited(struct quarry_mags *mags, void **objs, unsigned int nr)
@@ -103,9 +106,9 @@ void quarry_mags_free_waited(struct quarry_mags *mags, void **objs, unsigned int
 	if (!nr)
 		return;
 	wipe(mags, objs, nr);
-	add_waiting(mags, -(long)nr);
 	atomic_long_add(nr, &mags->nr_free_below);
 	quarry_mags_drain(mags, objs, nr);
+	add_waiting(mags, -(long)nr);
 }
 
 /* === It begins === */
