@@ -14,6 +14,8 @@
 
 /* In the order in which the worker looks at them. */
 enum quarry_deferral {
+	QUARRY_DEFER_POOLS,	/* pools that few objects are left of */
+	QUARRY_DEFER_PRESSED,	/* a heap: pools that may give up what they have grown */
 	QUARRY_DEFER_CLASSES,	/* a heap: size classes to be made */
 	QUARRY_DEFER_RESTOCK,	/* fronts that had nothing for who may not refill them */
 	QUARRY_DEFER_WAITING,	/* fronts with a magazine that waits to be full */

@@ -52,7 +52,8 @@ static void disown_heap(struct quarry_heap_priv *hp, void *arg)
 	quarry_pressure_disown(&hp->pressure, mod);
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, disown_cache, mod);
-	/* A constructor that is running ends before its module goes. */
+	quarry_pools_disown(hp, mod);
+	/* A constructor or a reset that is running ends before its module goes. */
 	synchronize_rcu();
 	if (within_module((unsigned long)hp->site, mod)) {
 		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n",
