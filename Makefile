@@ -38,7 +38,7 @@ shell:
 test:
 	@scripts/run-kunit $(if $(ARCH),--arch '$(ARCH)') $(if $(filter-out 0,$(MODULE)),--module) \
 		$(if $(filter-out 0,$(DEBUG)),--debug) $(if $(filter-out 0,$(KCSAN)),--kcsan) \
-		$(if $(FILTER),--filter '$(FILTER)')
+		$(if $(filter-out 0,$(RT)),--rt) $(if $(FILTER),--filter '$(FILTER)')
 
 compat:
 	@scripts/compat
@@ -48,18 +48,19 @@ check:
 
 help:
 	@echo 'On this machine (Debian 12, root or sudo; QEMU, no KVM needed):'
-	@echo '  make run [KERNEL=6.12|6.1] [TRACE=file[.gz]]'
+	@echo '  make run [KERNEL=6.12|6.12-rt|6.1] [TRACE=file[.gz]]'
 	@echo '                      boot the stock kernel, load Quarry, replay a trace, compare'
-	@echo '  make run CASE=name|all [ICOUNT=1] [KERNEL=6.12|6.1]'
+	@echo '  make run CASE=name|all [ICOUNT=1] [KERNEL=6.12|6.12-rt|6.1]'
 	@echo '                      only measure: built-in cases; ICOUNT=1 counts instructions'
 	@echo '  make test           KUnit suites on x86_64, two CPUs'
 	@echo '  make test ARCH=um   the same in User-mode Linux'
 	@echo '  make test MODULE=1  the same from the real modules, loaded and unloaded'
 	@echo '  make test DEBUG=1   modules on a kernel with KASAN, lockdep, kmemleak, UBSAN'
 	@echo '  make test KCSAN=1   modules on a kernel with the data race detector'
+	@echo '  make test RT=1      modules on a PREEMPT_RT kernel with lockdep'
 	@echo '                      FILTER=glob picks suites or cases: quarry_buddy.*merge*'
 	@echo '  make compat         tests of the kernel itself, built on the mapped names, on stock 6.12'
-	@echo '  make shell [KERNEL=6.12|6.1]'
+	@echo '  make shell [KERNEL=6.12|6.12-rt|6.1]'
 	@echo '                      a prompt in the stock kernel with the modules loaded'
 	@echo '  make check          style, warnings, sparse, kernel-doc, layering'
 	@echo '  make setup          only install what the above need'

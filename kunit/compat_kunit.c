@@ -576,18 +576,26 @@ static void allocate_in_irq(struct irq_work *work)
 	irq->object = kmem_cache_alloc(irq->cache, GFP_ATOMIC | __GFP_NOWARN);
 }
 
-/* There a heap does not grow, but the kernel's names give something. */
+/* There a heap does not grow, but the kernel's names give something where they may. */
 static void hardirq_of_an_empty_heap(struct kunit *test)
 {
 	struct from_irq irq = { .work = IRQ_WORK_INIT(allocate_in_irq) };
 
+	/* Elsewhere lockdep would have it that nothing of the kernel's may be called. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		irq.work = IRQ_WORK_INIT_HARD(allocate_in_irq);
 	irq.cache = kmem_cache_create("irq", SIZE, 0, 0, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, irq.cache);
 	irq_work_queue(&irq.work);
 	irq_work_sync(&irq.work);
 	KUNIT_EXPECT_TRUE(test, irq.in_hardirq);
-	EXPECT_KERNELS(test, irq.sized);
-	EXPECT_KERNELS(test, irq.object);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		KUNIT_EXPECT_NULL(test, irq.sized);
+		KUNIT_EXPECT_NULL(test, irq.object);
+	} else {
+		EXPECT_KERNELS(test, irq.sized);
+		EXPECT_KERNELS(test, irq.object);
+	}
 	kfree(irq.sized);
 	kmem_cache_free(irq.cache, irq.object);
 	kmem_cache_destroy(irq.cache);

@@ -242,9 +242,19 @@ static void call_all_here(struct kunit *test, struct cell *c, const char *where)
 	}
 }
 
+static void free_much_later(struct quarry_heap *heap)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2000; i++)
+		quarry_free_rcu(quarry_alloc(heap, 4096, GFP_KERNEL | __GFP_NOWARN));
+}
+
 static void tasks_with_restrictions(struct kunit *test)
 {
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .limit = SZ_2M };
 	struct cell cell = { .heap = quarry_test_heap(test), .gfp = GFP_KERNEL };
+	struct quarry_heap *tight = quarry_test_heap_params(test, params);
 	unsigned int flags;
 
 	cell.cache = quarry_test_cache(test, cell.heap, OBJ_SIZE, 0, 0, NULL);
@@ -258,6 +268,17 @@ static void tasks_with_restrictions(struct kunit *test)
 	flags = memalloc_noreclaim_save();
 	call_all_here(test, &cell, "PF_MEMALLOC");
 	memalloc_noreclaim_restore(flags);
+	/* Above the bound on what waits, and at the limit: nobody hangs. */
+	flags = memalloc_nofs_save();
+	free_much_later(tight);
+	memalloc_nofs_restore(flags);
+	flags = memalloc_noio_save();
+	free_much_later(tight);
+	memalloc_noio_restore(flags);
+	flags = memalloc_noreclaim_save();
+	free_much_later(tight);
+	memalloc_noreclaim_restore(flags);
+	QUARRY_EXPECT_VERIFIED(test, tight);
 	cell.gfp = GFP_CELL;
 	local_bh_disable();
 	call_all_here(test, &cell, "softirqs off");
@@ -319,13 +340,29 @@ static void misses_are_made_up_for(struct kunit *test)
 	}
 }
 
+struct many {
+	struct quarry_cache *cache;
+	unsigned int got;
+};
+
+static void take_many(void *arg)
+{
+	struct many *many = arg;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++)
+		many->got += !!quarry_cache_alloc(many->cache, GFP_CELL);
+}
+
 /* A heap at its limit: the worker gets nothing, and is not asked for ever. */
 static void misses_at_the_limit(struct kunit *test)
 {
 	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .limit = SZ_64K };
 	struct quarry_heap *heap = quarry_test_heap_params(test, params);
 	struct quarry_cache *cache = quarry_test_cache(test, heap, SZ_4K, 0, 0, NULL);
+	struct many many = { .cache = cache };
 	void **objs = quarry_test_array(test, 64, sizeof(*objs));
+	unsigned long end = jiffies + HZ / 2;
 	unsigned int nr = 0, i;
 
 	while (nr < 64) {
@@ -335,8 +372,15 @@ static void misses_at_the_limit(struct kunit *test)
 		nr++;
 	}
 	KUNIT_EXPECT_LE(test, nr, 16U);
-	for (i = 0; i < 1000; i++)
-		KUNIT_EXPECT_NULL(test, quarry_cache_alloc(cache, GFP_NOWAIT | __GFP_NOWARN));
+	while (time_before(jiffies, end)) {
+		KUNIT_EXPECT_TRUE(test, quarry_test_run_in(QUARRY_IN_HARDIRQ, quarry_test_cpu(0),
+							   take_many, &many));
+		usleep_range(1000, 2000);
+	}
+	KUNIT_EXPECT_EQ(test, many.got, 0U);
+	/* Ten times a second, and one that had begun. */
+	KUNIT_EXPECT_GT(test, to_slab_cache(cache)->mags.nr_restocks, 0UL);
+	KUNIT_EXPECT_LE(test, to_slab_cache(cache)->mags.nr_restocks, 12UL);
 	for (i = 0; i < nr; i++)
 		quarry_cache_free(cache, objs[i]);
 	QUARRY_EXPECT_VERIFIED(test, heap);
@@ -435,21 +479,27 @@ static void nmi_in_a_section(struct kunit *test)
 	middle_done(test, m);
 }
 
-/* Whatever lock we hold: the NMI does without. */
-static void nmi_under_a_lock(struct kunit *test, struct middle *m, raw_spinlock_t *lock)
+/*
+ * Whatever lock we hold: the NMI does without.  What waits then, before a grace period can
+ * have ended.
+ */
+static unsigned int nmi_under_a_lock(struct kunit *test, struct middle *m, raw_spinlock_t *lock)
 {
 	struct quarry_cpu *c;
 	unsigned long flags;
+	unsigned int waiting;
 
 	preempt_disable();
 	c = this_cpu_ptr(m->cache->front.cpu);
 	raw_spin_lock_irqsave(lock, flags);
-	/* Nor is there a magazine to work on. */
-	c->busy = 1;
+	/* Nor, every second time, is there a magazine to work on. */
+	c->busy = m->ran & 1;
 	interrupt_self(m);
 	c->busy = 0;
 	raw_spin_unlock_irqrestore(lock, flags);
+	waiting = quarry_mags_nr_waiting(&to_slab_cache(m->cache)->mags);
 	preempt_enable();
+	return waiting;
 }
 
 static void nmi_frees_under_locks(struct kunit *test)
@@ -465,10 +515,9 @@ static void nmi_frees_under_locks(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(locks); i++) {
 		KUNIT_ASSERT_EQ(test, quarry_test_nmi_begin(nmi_frees, m), 0);
-		nmi_under_a_lock(test, m, locks[i]);
+		waiting = nmi_under_a_lock(test, m, locks[i]);
 		quarry_test_nmi_end();
 		KUNIT_EXPECT_EQ(test, m->ran, i + 1ULL);
-		waiting = quarry_mags_nr_waiting(&sc->mags);
 		if (!i)
 			KUNIT_EXPECT_GT(test, waiting, 0U);
 		QUARRY_EXPECT_VERIFIED(test, m->heap);

@@ -5,6 +5,7 @@
  */
 #include <linux/completion.h>
 #include <linux/cpu.h>
+#include <linux/jiffies.h>
 #include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/notifier.h>
@@ -13,7 +14,7 @@
 #include <linux/shrinker.h>
 #include "../src/cache.h"
 #include "../src/heap.h"
-#include "helpers.h"
+#include "mix.h"
 
 /* === Shrinker === */
 
@@ -293,6 +294,8 @@ static void other_memory_events(struct kunit *test)
 #define NR_HELD		25U		/* objects of each kind that one thread holds */
 #define SIZED		200U		/* bytes */
 #define ROUNDS		4U
+#define LOAD_MS		2000
+#define MIN_REMOTE	10L	/* freed by the other thread */
 
 struct going {
 	struct quarry_heap *heap;
@@ -498,6 +501,58 @@ static void cpu_goes_while_others_work(struct kunit *test)
 	expect_all_accounted(test, g->heap);
 }
 
+static void expect_cpu_holds_none(struct kunit *test, const struct quarry_mix *mix,
+				  unsigned int cpu)
+{
+	KUNIT_EXPECT_EQ(test, nr_in_magazines(&mix->small->front, cpu), 0U);
+	KUNIT_EXPECT_EQ(test, nr_in_magazines(&mix->large->front, cpu), 0U);
+}
+
+/*
+ * Again and again, while a thread on a CPU that stays and one that goes where the
+ * scheduler puts it exchange objects of all kinds.
+ */
+static void cpu_goes_under_load(struct kunit *test)
+{
+	struct quarry_test_worker staying, roaming;
+	struct going *g = prepare_going(test);
+	unsigned long end, nr_gone = 0;
+	struct quarry_mix *mix;
+	struct rnd_state rnd;
+	u64 seed;
+
+	seed = quarry_test_seed(test, &rnd);
+	mix = quarry_mix_make(test, g->heap, QUARRY_MIX_ALL);
+	KUNIT_ASSERT_EQ(test, quarry_test_worker_start(&staying, 0, quarry_test_cpu(0), seed,
+						       quarry_mix_work, mix), 0);
+	KUNIT_EXPECT_EQ(test, quarry_test_worker_start(&roaming, 1, QUARRY_TEST_ANY_CPU, seed,
+						       quarry_mix_work, mix), 0);
+	end = jiffies + msecs_to_jiffies(LOAD_MS);
+	/* Time for a slow machine, but not without end. */
+	while (time_before(jiffies, end) || nr_gone < ROUNDS ||
+	       (atomic_long_read(&mix->nr_remote) <= MIN_REMOTE && nr_gone < 25 * ROUNDS)) {
+		fill_magazines(test, g);
+		if (!take_down(test, g))
+			break;
+		expect_cpu_holds_none(test, mix, g->cpu);
+		nr_gone++;
+		if (add_cpu(g->cpu)) {
+			KUNIT_FAIL(test, "CPU %u does not come back", g->cpu);
+			break;
+		}
+	}
+	quarry_test_worker_stop(test, &roaming);
+	quarry_test_worker_stop(test, &staying);
+	kunit_info(test, "CPU %u went %lu times; %lu and %lu steps, %ld freed by the other\n",
+		   g->cpu, nr_gone, staying.nr_ops, roaming.nr_ops,
+		   atomic_long_read(&mix->nr_remote));
+	KUNIT_EXPECT_GT(test, staying.nr_ops, 0UL);
+	KUNIT_EXPECT_GT(test, roaming.nr_ops, 0UL);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&mix->nr_remote), MIN_REMOTE);
+	quarry_mix_done(test, mix);
+	expect_all_accounted(test, g->heap);
+}
+
 static struct kunit_case events_cases[] = {
 	KUNIT_CASE(shrinker_takes_little),
 	KUNIT_CASE(shrinker_takes_all),
@@ -508,6 +563,7 @@ static struct kunit_case events_cases[] = {
 	KUNIT_CASE(other_memory_events),
 	KUNIT_CASE(cpu_goes_alone),
 	KUNIT_CASE(cpu_goes_while_others_work),
+	KUNIT_CASE_SLOW(cpu_goes_under_load),
 	{}
 };
 

@@ -343,10 +343,19 @@ static void atomic_context(struct kunit *test)
 	unsigned int i;
 	void *ptrs[64];
 
+	migrate_disable();
+	/* There it is from what is held on PREEMPT_RT: somebody else was here before. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		for (i = 0; i < ARRAY_SIZE(ptrs); i++)
+			ptrs[i] = quarry_alloc(heap, 8 + 100 * i, GFP_KERNEL);
+		for (i = 0; i < ARRAY_SIZE(ptrs); i++)
+			quarry_free(ptrs[i]);
+	}
 	local_irq_save(flags);
 	for (i = 0; i < ARRAY_SIZE(ptrs); i++)
 		ptrs[i] = quarry_alloc(heap, 8 + 100 * i, GFP_ATOMIC);
 	local_irq_restore(flags);
+	migrate_enable();
 	for (i = 0; i < ARRAY_SIZE(ptrs); i++) {
 		KUNIT_EXPECT_NOT_NULL_MSG(test, ptrs[i], "%u bytes", 8 + 100 * i);
 		if (ptrs[i])

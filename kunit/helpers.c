@@ -345,7 +345,8 @@ int quarry_test_worker_start(struct quarry_test_worker *worker, unsigned int id,
 	task = kthread_create(worker_main, worker, "quarry_test/%u", id);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	kthread_bind(task, cpu);
+	if (cpu != QUARRY_TEST_ANY_CPU)
+		kthread_bind(task, cpu);
 	worker->task = task;
 	wake_up_process(task);
 	/* A thread that is stopped before it has begun never runs at all. */

@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/kconfig.h>
+#include <linux/limits.h>
 #include <linux/prandom.h>
 #include <quarry/arena.h>
 #include <quarry/cache.h>
@@ -37,6 +38,7 @@ extern struct kunit_suite quarry_pagemap_suite;
 extern struct kunit_suite quarry_stray_suite;
 extern struct kunit_suite quarry_reclaim_suite;
 extern struct kunit_suite quarry_magazine_suite;
+extern struct kunit_suite quarry_capacity_suite;
 extern struct kunit_suite quarry_slab_suite;
 extern struct kunit_suite quarry_cache_suite;
 extern struct kunit_suite quarry_bulk_suite;
@@ -45,10 +47,12 @@ extern struct kunit_suite quarry_context_suite;
 extern struct kunit_suite quarry_sizeclass_suite;
 extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
+extern struct kunit_suite quarry_arena_life_suite;
 extern struct kunit_suite quarry_pool_suite;
 extern struct kunit_suite quarry_pool_misuse_suite;
 extern struct kunit_suite quarry_pool_live_suite;
 extern struct kunit_suite quarry_stress_suite;
+extern struct kunit_suite quarry_drain_suite;
 extern struct kunit_suite quarry_replay_suite;
 extern struct kunit_suite quarry_fault_suite;
 extern struct kunit_suite quarry_pageuse_suite;
@@ -57,6 +61,8 @@ extern struct kunit_suite quarry_failure_suite;
 extern struct kunit_suite quarry_knobs_suite;
 extern struct kunit_suite quarry_trace_suite;
 extern struct kunit_suite quarry_compat_suite;
+extern struct kunit_suite quarry_hardened_suite;
+extern struct kunit_suite quarry_owners_suite;
 
 /*
  * .init and .exit of every suite that uses heaps: the exit fails the case if
@@ -202,7 +208,9 @@ struct quarry_test_worker {
 void quarry_test_worker_fail(struct quarry_test_worker *worker, const char *what,
 			     unsigned long where);
 
-/* Start one worker on a CPU of its own; 0 or a negative errno. */
+#define QUARRY_TEST_ANY_CPU	UINT_MAX
+
+/* Start one worker, bound to @cpu but for QUARRY_TEST_ANY_CPU; 0 or a negative errno. */
 int quarry_test_worker_start(struct quarry_test_worker *worker, unsigned int id, unsigned int cpu,
 			     u64 seed, void (*fn)(struct quarry_test_worker *worker), void *arg);
 

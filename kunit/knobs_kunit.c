@@ -36,6 +36,7 @@ static struct quarry_heap_params to_params(const struct quarry_knobs *knobs, con
 		.decay_ms = knobs->value[QUARRY_KNOB_DECAY_MS],
 		.magazine_order = knobs->value[QUARRY_KNOB_MAGAZINE_ORDER],
 		.magazine_bytes = knobs->value[QUARRY_KNOB_MAGAZINE_BYTES],
+		.cpu_bytes = knobs->value[QUARRY_KNOB_CPU_BYTES],
 	};
 }
 
@@ -47,6 +48,7 @@ static bool fits_params(enum quarry_knob knob, s64 value)
 	case QUARRY_KNOB_MAGAZINE_ORDER:
 		return value >= INT_MIN && value <= INT_MAX;
 	case QUARRY_KNOB_MAGAZINE_BYTES:
+	case QUARRY_KNOB_CPU_BYTES:
 		/* 0 stands for the default there. */
 		return value > 0 && value <= UINT_MAX;
 	default:
@@ -90,6 +92,7 @@ static const struct {
 	[QUARRY_KNOB_DECAY_MS] = { { -1, 0, 10000, 1 }, -1, 3600000 },
 	[QUARRY_KNOB_MAGAZINE_ORDER] = { { -1, 0, 1, 2 }, -1, 3 },
 	[QUARRY_KNOB_MAGAZINE_BYTES] = { { 4096, 4097, 65536, 1000000 }, 4096, 1048576 },
+	[QUARRY_KNOB_CPU_BYTES] = { { 65536, 65537, 4194304, 100000000 }, 65536, 1073741824 },
 };
 
 static s64 most_of(enum quarry_knob knob)
@@ -203,6 +206,7 @@ static void zeroed_parameters(struct kunit *test)
 	void *run;
 
 	KUNIT_EXPECT_EQ(test, value[QUARRY_KNOB_MAGAZINE_BYTES], 65536LL);
+	KUNIT_EXPECT_EQ(test, value[QUARRY_KNOB_CPU_BYTES], 4194304LL);
 	KUNIT_EXPECT_EQ_MSG(test, value[QUARRY_KNOB_MAGAZINE_ORDER], 0LL, "single pages");
 	KUNIT_EXPECT_EQ(test, value[QUARRY_KNOB_DECAY_MS], 0LL);
 	KUNIT_EXPECT_EQ(test, value[QUARRY_KNOB_SOFT_LIMIT], 0LL);
@@ -668,6 +672,8 @@ static const struct turn {
 	{ QUARRY_KNOB_MAGAZINE_BYTES, "4K" },
 	{ QUARRY_KNOB_MAGAZINE_BYTES, "64K" },
 	{ QUARRY_KNOB_MAGAZINE_BYTES, "1M" },
+	{ QUARRY_KNOB_CPU_BYTES, "64K" },
+	{ QUARRY_KNOB_CPU_BYTES, "4M" },
 	{ QUARRY_KNOB_RESERVE, "0" },
 	{ QUARRY_KNOB_RESERVE, "1M" },
 	{ QUARRY_KNOB_DECAY_MS, "0" },

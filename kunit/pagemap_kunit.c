@@ -7,8 +7,10 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include "helpers.h"
+#include "../src/fault.h"
 #include "../src/meta.h"
 #include "../src/pagemap.h"
+#include "../src/slab.h"
 
 #define NR_HEAPS	8
 #define RUN_PAGES	16	/* the smallest extent */
@@ -175,6 +177,67 @@ static void starts_of_objects(struct kunit *test)
 	}
 }
 
+/*
+ * A slab that is older than its cache's per-CPU area: frees by address go the long way
+ * until one of them makes the slab catch up (quarry_front_follow()).
+ */
+static void slab_catches_up_with_its_cache(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, 64, 0, 0, NULL);
+	struct quarry_cpu __percpu *cold = cache->front.cpu;
+	struct quarry_slab *slab;
+	void *old, *obj;
+
+	KUNIT_ASSERT_EQ(test, quarry_fault_test_begin(), 0);
+	quarry_fault_test_arm(QUARRY_FAULT_FRONT, 1, ULONG_MAX);
+	old = quarry_cache_alloc(cache, GFP_KERNEL);
+	quarry_fault_test_end();
+	KUNIT_ASSERT_NOT_NULL(test, old);
+	KUNIT_EXPECT_PTR_EQ(test, cache->front.cpu, cold);
+	preempt_disable();
+	slab = quarry_slab_find(old);
+	preempt_enable();
+	KUNIT_ASSERT_NOT_NULL(test, slab);
+	KUNIT_EXPECT_PTR_EQ(test, slab->front.cpu, cold);
+
+	obj = quarry_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_PTR_NE(test, cache->front.cpu, cold);
+	KUNIT_EXPECT_PTR_EQ(test, slab->front.cpu, cold);
+	quarry_free(old);
+	KUNIT_EXPECT_PTR_EQ(test, slab->front.cpu, cache->front.cpu);
+	quarry_free(obj);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
+/* The same of a heap and the caches of its size classes. */
+static void heap_catches_up_with_its_classes(struct kunit *test)
+{
+	const unsigned int index = quarry_size_class(64, QUARRY_KIND_PTR);
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_front *copy = &heap->fronts[QUARRY_KIND_PTR][index];
+	struct quarry_cache **class = &heap->classes[QUARRY_KIND_PTR][index], *none = *class;
+	struct quarry_cpu __percpu *cold = copy->cpu;
+	void *old, *obj;
+
+	KUNIT_EXPECT_PTR_EQ(test, cold, none->front.cpu);
+	KUNIT_ASSERT_EQ(test, quarry_fault_test_begin(), 0);
+	quarry_fault_test_arm(QUARRY_FAULT_FRONT, 1, ULONG_MAX);
+	old = quarry_alloc(heap, 64, GFP_KERNEL);
+	quarry_fault_test_end();
+	KUNIT_ASSERT_NOT_NULL(test, old);
+	KUNIT_EXPECT_PTR_NE(test, *class, none);
+	KUNIT_EXPECT_PTR_EQ(test, copy->cpu, cold);
+	obj = quarry_alloc(heap, 64, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_PTR_NE(test, copy->cpu, cold);
+	KUNIT_EXPECT_PTR_EQ(test, copy->cpu, (*class)->front.cpu);
+	quarry_free(old);
+	quarry_free(obj);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
 static struct kunit_case pagemap_cases[] = {
 	KUNIT_CASE(neighbours_are_told_apart),
 	KUNIT_CASE(leaves_come_and_go),
@@ -182,6 +245,8 @@ static struct kunit_case pagemap_cases[] = {
 	KUNIT_CASE(longer_map_keeps_owners),
 	KUNIT_CASE(holes_belong_to_who_got_them),
 	KUNIT_CASE(starts_of_objects),
+	KUNIT_CASE(slab_catches_up_with_its_cache),
+	KUNIT_CASE(heap_catches_up_with_its_classes),
 	{}
 };
 

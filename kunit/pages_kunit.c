@@ -415,7 +415,7 @@ static void freed_by_order(struct kunit *test)
 {
 	struct quarry_heap *heap = quarry_test_heap(test);
 	unsigned int order;
-	void *addr;
+	void *addr, *other;
 
 	migrate_disable();
 	for (order = 0; order <= 10; order++) {
@@ -439,9 +439,10 @@ static void freed_by_order(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, addr);
 	/* A magazine that has room, or it would be looked up after all. */
 	migrate_disable();
-	quarry_free_pages(quarry_alloc_pages(heap, 2, GFP_KERNEL));
+	other = quarry_alloc_pages(heap, 2, GFP_KERNEL);
 	quarry_free_order(heap, addr, 2);
 	migrate_enable();
+	quarry_free_pages(other);
 	QUARRY_EXPECT_REPORTS(test, 1, quarry_heap_trim(heap));
 	QUARRY_EXPECT_VERIFIED(test, heap);
 	quarry_free_pages(addr);

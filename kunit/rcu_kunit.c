@@ -573,6 +573,81 @@ static void typesafe_cache_goes_at_once(struct kunit *test)
 	quarry_test_heap_done(test, heap);
 }
 
+/* What is typesafe comes back to a heap at its limit, too. */
+static void typesafe_memory_is_waited_for(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .limit = SZ_256K };
+	struct quarry_heap *heap = quarry_test_heap_params(test, params);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, 1024, 0,
+						       QUARRY_TYPESAFE_BY_RCU, NULL);
+	void **objs = quarry_test_array(test, NR_OBJS, sizeof(*objs));
+	void *run;
+	unsigned int nr = 0;
+
+	while (nr < NR_OBJS &&
+	       (objs[nr] = quarry_cache_alloc(cache, GFP_KERNEL | __GFP_NOWARN)))
+		nr++;
+	KUNIT_EXPECT_GT(test, nr, 100U);
+	KUNIT_EXPECT_LT(test, nr, NR_OBJS);
+	while (nr)
+		quarry_free_rcu(objs[--nr]);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	/* The drains that filling it asked for are ten a second. */
+	msleep(150);
+	run = quarry_alloc(heap, 100000, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, run);
+	quarry_free(run);
+}
+
+/* A magazine that is not full waits for nobody but who needs its objects. */
+static void few_objects_are_waited_for(struct kunit *test)
+{
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .limit = SZ_64K };
+	struct quarry_heap *heap = quarry_test_heap_params(test, params);
+	void *objs[10], *run;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(objs); i++) {
+		objs[i] = quarry_alloc(heap, 4096, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, objs[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(objs); i++)
+		quarry_free_rcu(objs[i]);
+	run = quarry_alloc(heap, 10 * PAGE_SIZE, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, run);
+	quarry_free(run);
+}
+
+static void twice_while_it_waits(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, SZ_64K, 0, 0, NULL);
+	void *obj = quarry_cache_alloc(cache, GFP_KERNEL);
+	void *run = quarry_alloc(heap, 70 * PAGE_SIZE, GFP_KERNEL);
+	void *block = quarry_alloc_pages(heap, 5, GFP_KERNEL);
+
+	KUNIT_ASSERT_TRUE(test, obj && run && block);
+	/* Each waits in a bitmap. */
+	rcu_read_lock();
+	quarry_free_rcu(obj);
+	quarry_free_rcu(run);
+	quarry_free_rcu(block);
+	rcu_read_unlock();
+	QUARRY_EXPECT_REPORTS(test, 2, {
+		quarry_free(run);
+		quarry_free_pages(block);
+	});
+	QUARRY_EXPECT_SOME_REPORTS(test, {
+		quarry_cache_free(cache, obj);
+		quarry_cache_shrink(cache);
+		quarry_heap_settle(to_priv(heap));
+		quarry_cache_shrink(cache);
+	});
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
+	KUNIT_EXPECT_EQ(test, waiting_bytes(heap), 0L);
+}
+
 static struct kunit_case rcu_cases[] = {
 	KUNIT_CASE(waits_for_readers),
 	KUNIT_CASE(counts_until_it_is_over),
@@ -590,6 +665,9 @@ static struct kunit_case rcu_cases[] = {
 	KUNIT_CASE(memory_keeps_its_type),
 	KUNIT_CASE(typesafe_and_zeroing),
 	KUNIT_CASE(typesafe_cache_goes_at_once),
+	KUNIT_CASE(typesafe_memory_is_waited_for),
+	KUNIT_CASE(few_objects_are_waited_for),
+	KUNIT_CASE(twice_while_it_waits),
 	{}
 };
 

@@ -71,6 +71,8 @@ static void slice_replays_checked(struct kunit *test)
 	KUNIT_EXPECT_GE_MSG(test, res->quarry.peak_pages << PAGE_SHIFT, trace->peak_bytes,
 			    "pages at peak hold less than what was asked for");
 	KUNIT_EXPECT_GE(test, res->quarry.mapped_pages, res->quarry.peak_pages);
+	KUNIT_EXPECT_GE(test, res->quarry.peak_pages, res->quarry.counted_pages);
+	KUNIT_EXPECT_GE(test, res->quarry.counted_pages << PAGE_SHIFT, trace->peak_bytes);
 	KUNIT_EXPECT_GT(test, res->quarry.nr_kernel_calls, 0ULL);
 	expect_nothing_left(test);
 }
@@ -339,6 +341,47 @@ static void figures_do_not_go_below_the_loop(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fig.ratio, 3000ULL);
 }
 
+/* Net of the loop on either side of the fraction; the loop's own gain is gross. */
+static void gains_are_net_of_the_loop(struct kunit *test)
+{
+	struct quarry_bench_samples *alone = quarry_test_array(test, 1, sizeof(*alone));
+	struct quarry_bench_samples *together = quarry_test_array(test, 1, sizeof(*together));
+	static const u64 quarry[] = { 200, 190, 180, 170, 160 };
+	struct quarry_bench_gains gains = { };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(quarry); i++) {
+		alone->slice[QUARRY_BENCH_NONE][i] = 60;
+		together->slice[QUARRY_BENCH_NONE][i] = 40;
+		alone->slice[QUARRY_BENCH_QUARRY][i] = 60 + quarry[i];
+		together->slice[QUARRY_BENCH_QUARRY][i] = 40 + 100;
+		/* One that took less than the loop. */
+		alone->slice[QUARRY_BENCH_PEER][i] = 60 + 120;
+		together->slice[QUARRY_BENCH_PEER][i] = i ? 40 + 80 : 39;
+	}
+	quarry_bench_gain(alone, together, ARRAY_SIZE(quarry), &gains);
+	KUNIT_EXPECT_TRUE(test, gains.known);
+	KUNIT_EXPECT_EQ(test, gains.gain[QUARRY_BENCH_QUARRY], 1800ULL);
+	KUNIT_EXPECT_EQ(test, gains.p10[QUARRY_BENCH_QUARRY], 1600ULL);
+	KUNIT_EXPECT_EQ(test, gains.p90[QUARRY_BENCH_QUARRY], 2000ULL);
+	KUNIT_EXPECT_EQ(test, gains.gain[QUARRY_BENCH_PEER], 1500ULL);
+	KUNIT_EXPECT_EQ(test, gains.p90[QUARRY_BENCH_PEER], 120000ULL);
+	KUNIT_EXPECT_EQ(test, gains.gain[QUARRY_BENCH_NONE], 1500ULL);
+	/* The least together is less than the least of the loop there. */
+	KUNIT_EXPECT_EQ(test, gains.best[QUARRY_BENCH_QUARRY], 1600ULL);
+	KUNIT_EXPECT_EQ(test, gains.best[QUARRY_BENCH_PEER], 120000ULL);
+	KUNIT_EXPECT_EQ(test, gains.best[QUARRY_BENCH_NONE], 1500ULL);
+	KUNIT_EXPECT_EQ(test, together->slice[QUARRY_BENCH_QUARRY][0], 140ULL);
+}
+
+static void noise_is_a_fifth(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, quarry_bench_is_noisy(1000, 900, 1100));
+	KUNIT_EXPECT_TRUE(test, quarry_bench_is_noisy(1000, 900, 1101));
+	KUNIT_EXPECT_FALSE(test, quarry_bench_is_noisy(7, 7, 7));
+	KUNIT_EXPECT_TRUE(test, quarry_bench_is_noisy(0, 0, 1));
+}
+
 static struct kunit_case replay_cases[] = {
 	KUNIT_CASE(slice_is_parsed),
 	KUNIT_CASE(slice_replays_checked),
@@ -352,6 +395,8 @@ static struct kunit_case replay_cases[] = {
 	KUNIT_CASE(median_and_percentiles),
 	KUNIT_CASE(figures_are_net_of_the_loop),
 	KUNIT_CASE(figures_do_not_go_below_the_loop),
+	KUNIT_CASE(gains_are_net_of_the_loop),
+	KUNIT_CASE(noise_is_a_fifth),
 	{}
 };
 

@@ -88,7 +88,7 @@ static void slabs_are_as_the_table_says(struct kunit *test)
 
 	for (i = 0; i < QUARRY_NR_CLASSES; i++) {
 		KUNIT_EXPECT_EQ(test, quarry_class_size(i), (unsigned int)quarry_classes[i].size);
-		quarry_slab_layout_init(&layout, quarry_classes[i].size, 0);
+		quarry_slab_layout_init(&layout, quarry_classes[i].size, 0, 0, false);
 		KUNIT_EXPECT_EQ(test, layout.stride, (unsigned int)quarry_classes[i].size);
 		KUNIT_EXPECT_EQ_MSG(test, layout.order, (unsigned int)quarry_classes[i].order,
 				    "class %u of %u bytes", i, layout.stride);

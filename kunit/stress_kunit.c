@@ -4,144 +4,23 @@
  * into a shared ring of slots; what lay there before was mostly put there by
  * another CPU, is checked byte by byte, and freed.  Not a benchmark.
  */
-#include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/sched.h>
-#include "helpers.h"
+#include "mix.h"
 
-#define NR_SLOTS	512
 #define NR_WORKERS	4	/* two per CPU, so that preemption takes part */
 #define RUN_MS		2000
-
-enum source {
-	FROM_SMALL_CACHE,
-	FROM_LARGE_CACHE,
-	FROM_SIZES,
-	FROM_DATA,
-	FROM_PAGES,
-	NR_SOURCES,
-};
-
-/* Start of each object; the pattern follows. */
-struct object {
-	u32 size;		/* in all */
-	u16 source;
-	u16 worker;
-	u64 tag;
-};
+#define PATIENCE_MS	30000	/* beyond that, on a machine that is slow */
 
 struct shared {
+	struct quarry_mix *mix;
 	struct quarry_heap *heap;
-	struct quarry_cache *small;
-	struct quarry_cache *large;
-	unsigned int sources;		/* bit per source in use */
+	unsigned int sources;		/* of the mix */
 	bool with_arenas;
 	bool with_shrink;
-	struct object *slots[NR_SLOTS];	/* by xchg() */
-	atomic_long_t nr_remote;	/* objects freed by another worker */
+	unsigned int heap_flags;
 };
-
-static size_t random_size(struct rnd_state *rnd)
-{
-	return sizeof(struct object) + quarry_test_below(rnd, 8U << quarry_test_below(rnd, 11));
-}
-
-static void *alloc_from(struct shared *shared, enum source source, struct rnd_state *rnd,
-			u32 *size)
-{
-	unsigned int nr;
-
-	switch (source) {
-	case FROM_SMALL_CACHE:
-		*size = quarry_cache_object_size(shared->small);
-		return quarry_cache_alloc(shared->small, GFP_KERNEL);
-	case FROM_LARGE_CACHE:
-		*size = quarry_cache_object_size(shared->large);
-		return quarry_cache_alloc(shared->large, GFP_KERNEL);
-	case FROM_SIZES:
-		*size = random_size(rnd);
-		return quarry_alloc(shared->heap, *size, GFP_KERNEL);
-	case FROM_DATA:
-		*size = random_size(rnd);
-		return quarry_alloc_data(shared->heap, *size, GFP_KERNEL);
-	default:
-		nr = 1 + quarry_test_below(rnd, 9);
-		*size = nr << PAGE_SHIFT;
-		return quarry_alloc_pages_exact(shared->heap, nr, GFP_KERNEL);
-	}
-}
-
-static enum source random_source(struct shared *shared, struct rnd_state *rnd)
-{
-	enum source source;
-
-	do {
-		source = quarry_test_below(rnd, NR_SOURCES);
-		/* Pages are large: an eighth of their share. */
-		if (source == FROM_PAGES && hweight32(shared->sources) > 1 &&
-		    quarry_test_below(rnd, 8))
-			continue;
-	} while (!(shared->sources & BIT(source)));
-	return source;
-}
-
-static struct object *make_object(struct quarry_test_worker *worker, struct shared *shared)
-{
-	enum source source = random_source(shared, &worker->rnd);
-	struct object *obj;
-	u32 size;
-
-	obj = alloc_from(shared, source, &worker->rnd, &size);
-	if (!obj) {
-		quarry_test_worker_fail(worker, "allocation of this size", size);
-		return NULL;
-	}
-	obj->size = size;
-	obj->source = source;
-	obj->worker = worker->id;
-	obj->tag = prandom_u32_state(&worker->rnd);
-	quarry_test_fill(obj + 1, size - sizeof(*obj), obj->tag);
-	return obj;
-}
-
-static bool object_is_good(const struct object *obj)
-{
-	return obj->size >= sizeof(*obj) && obj->size <= 9 * PAGE_SIZE &&
-	       obj->source < NR_SOURCES && obj->worker < NR_WORKERS &&
-	       quarry_test_check(obj + 1, obj->size - sizeof(*obj), obj->tag);
-}
-
-static void free_object(struct shared *shared, struct object *obj)
-{
-	switch (obj->source) {
-	case FROM_SMALL_CACHE:
-		quarry_cache_free(shared->small, obj);
-		break;
-	case FROM_LARGE_CACHE:
-		quarry_cache_free(shared->large, obj);
-		break;
-	case FROM_PAGES:
-		quarry_free_pages(obj);
-		break;
-	default:
-		quarry_free(obj);
-		break;
-	}
-}
-
-/* A damaged object is not freed: its header may lie. */
-static void check_and_free(struct quarry_test_worker *worker, struct shared *shared,
-			   struct object *obj)
-{
-	if (!object_is_good(obj)) {
-		quarry_test_worker_fail(worker, "damaged object", (unsigned long)obj);
-		return;
-	}
-	if (obj->worker != worker->id)
-		atomic_long_inc(&shared->nr_remote);
-	free_object(shared, obj);
-}
 
 /* An arena per worker, since arenas have one owner; all share the heap. */
 static void use_arena(struct quarry_test_worker *worker, struct quarry_arena *arena)
@@ -168,32 +47,49 @@ static void stress_worker(struct quarry_test_worker *worker)
 {
 	struct shared *shared = worker->arg;
 	struct quarry_arena *arena = NULL;
-	struct object *obj;
-	unsigned int i;
+	struct quarry_mix_user user;
 
+	quarry_mix_user_init(&user, shared->mix, worker->id, prandom_u32_state(&worker->rnd));
 	if (shared->with_arenas)
 		arena = quarry_arena_create(shared->heap, NULL, GFP_KERNEL);
 	while (!quarry_test_worker_should_stop()) {
-		i = quarry_test_below(&worker->rnd, NR_SLOTS);
-		obj = quarry_test_below(&worker->rnd, 3) ? make_object(worker, shared) : NULL;
-		obj = xchg(&shared->slots[i], obj);
-		if (obj)
-			check_and_free(worker, shared, obj);
+		quarry_mix_step(&user, GFP_KERNEL);
 		if (!IS_ERR_OR_NULL(arena) && worker->nr_ops % 64 == 0)
 			use_arena(worker, arena);
-		if (worker->nr_ops++ % 64 == 0)
+		if (worker->nr_ops % 64 == 0)
 			cond_resched();
+		WRITE_ONCE(worker->nr_ops, worker->nr_ops + 1);
 	}
+	if (user.wrong)
+		quarry_test_worker_fail(worker, user.wrong, user.where);
 	quarry_arena_destroy(arena);
 }
 
-static void wait_or_shrink(struct shared *shared, unsigned int ms)
+#define MIN_OPS		100UL	/* of each worker */
+#define MIN_REMOTE	100L	/* freed by others */
+
+static bool all_have_worked(struct shared *shared, const struct quarry_test_worker *workers)
+{
+	unsigned int i;
+
+	if (atomic_long_read(&shared->mix->nr_remote) <= MIN_REMOTE)
+		return false;
+	for (i = 0; i < NR_WORKERS; i++)
+		if (READ_ONCE(workers[i].nr_ops) <= MIN_OPS)
+			return false;
+	return true;
+}
+
+static void wait_or_shrink(struct shared *shared, const struct quarry_test_worker *workers,
+			   unsigned int ms)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	unsigned long patience = end + msecs_to_jiffies(PATIENCE_MS);
 
-	while (time_before(jiffies, end)) {
+	while (time_before(jiffies, end) ||
+	       (!all_have_worked(shared, workers) && time_before(jiffies, patience))) {
 		if (shared->with_shrink) {
-			quarry_cache_shrink(shared->small);
+			quarry_cache_shrink(shared->mix->small);
 			quarry_heap_trim(shared->heap);
 			quarry_test_stats(shared->heap);
 		}
@@ -201,22 +97,9 @@ static void wait_or_shrink(struct shared *shared, unsigned int ms)
 	}
 }
 
-static void free_slots(struct kunit *test, struct shared *shared)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_SLOTS; i++) {
-		if (!shared->slots[i])
-			continue;
-		if (object_is_good(shared->slots[i]))
-			free_object(shared, shared->slots[i]);
-		else
-			KUNIT_FAIL(test, "slot %u holds a damaged object", i);
-	}
-}
-
 static void stress(struct kunit *test, struct shared *shared, unsigned int ms)
 {
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS };
 	struct quarry_test_worker *workers;
 	struct rnd_state rnd;
 	unsigned int i;
@@ -225,21 +108,21 @@ static void stress(struct kunit *test, struct shared *shared, unsigned int ms)
 	QUARRY_NEEDS_SMP(test);
 	seed = quarry_test_seed(test, &rnd);
 	workers = quarry_test_array(test, NR_WORKERS, sizeof(*workers));
-	shared->heap = quarry_test_heap(test);
-	shared->small = quarry_test_cache(test, shared->heap, 56, 0, 0, NULL);
-	shared->large = quarry_test_cache(test, shared->heap, 2000, 0, QUARRY_DATA, NULL);
+	params.flags = shared->heap_flags;
+	shared->heap = quarry_test_heap_params(test, params);
+	shared->mix = quarry_mix_make(test, shared->heap, shared->sources);
 	for (i = 0; i < NR_WORKERS; i++)
 		KUNIT_EXPECT_EQ(test, quarry_test_worker_start(&workers[i], i, quarry_test_cpu(i),
 							       seed, stress_worker, shared), 0);
-	wait_or_shrink(shared, ms);
+	wait_or_shrink(shared, workers, ms);
 	for (i = 0; i < NR_WORKERS; i++) {
 		quarry_test_worker_stop(test, &workers[i]);
-		KUNIT_EXPECT_GT_MSG(test, workers[i].nr_ops, 100UL, "worker %u", i);
+		KUNIT_EXPECT_GT_MSG(test, workers[i].nr_ops, MIN_OPS, "worker %u", i);
 		kunit_info(test, "worker %u on CPU %u: %lu operations\n", i, workers[i].cpu,
 			   workers[i].nr_ops);
 	}
-	free_slots(test, shared);
-	KUNIT_EXPECT_GT(test, atomic_long_read(&shared->nr_remote), 100L);
+	quarry_mix_done(test, shared->mix);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&shared->mix->nr_remote), MIN_REMOTE);
 	QUARRY_EXPECT_ALLOCATED(test, shared->heap, 0);
 	QUARRY_EXPECT_VERIFIED(test, shared->heap);
 }
@@ -248,7 +131,7 @@ static void caches(struct kunit *test)
 {
 	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
 
-	shared->sources = BIT(FROM_SMALL_CACHE) | BIT(FROM_LARGE_CACHE);
+	shared->sources = BIT(QUARRY_MIX_SMALL) | BIT(QUARRY_MIX_LARGE);
 	stress(test, shared, RUN_MS / 2);
 }
 
@@ -256,7 +139,7 @@ static void sizes(struct kunit *test)
 {
 	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
 
-	shared->sources = BIT(FROM_SIZES) | BIT(FROM_DATA);
+	shared->sources = BIT(QUARRY_MIX_SIZES) | BIT(QUARRY_MIX_DATA);
 	stress(test, shared, RUN_MS / 2);
 }
 
@@ -264,7 +147,7 @@ static void pages(struct kunit *test)
 {
 	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
 
-	shared->sources = BIT(FROM_PAGES);
+	shared->sources = BIT(QUARRY_MIX_PAGES);
 	stress(test, shared, RUN_MS / 2);
 }
 
@@ -272,16 +155,27 @@ static void everything(struct kunit *test)
 {
 	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
 
-	shared->sources = BIT(NR_SOURCES) - 1;
+	shared->sources = QUARRY_MIX_ALL;
 	shared->with_arenas = true;
 	stress(test, shared, RUN_MS);
+}
+
+static void everything_hardened(struct kunit *test)
+{
+	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
+
+	shared->sources = QUARRY_MIX_ALL;
+	shared->with_arenas = true;
+	shared->with_shrink = true;
+	shared->heap_flags = QUARRY_HEAP_HARDENED;
+	stress(test, shared, RUN_MS / 2);
 }
 
 static void everything_while_shrinking(struct kunit *test)
 {
 	struct shared *shared = quarry_test_array(test, 1, sizeof(*shared));
 
-	shared->sources = BIT(NR_SOURCES) - 1;
+	shared->sources = QUARRY_MIX_ALL;
 	shared->with_arenas = true;
 	shared->with_shrink = true;
 	stress(test, shared, RUN_MS);
@@ -399,8 +293,9 @@ static void busy_worker(struct quarry_test_worker *worker)
 	while (!quarry_test_worker_should_stop()) {
 		busy_toggle(worker, busy);
 		busy_arena(worker, arena);
-		if (worker->nr_ops++ % 16 == 0)
+		if (worker->nr_ops % 16 == 0)
 			cond_resched();
+		WRITE_ONCE(worker->nr_ops, worker->nr_ops + 1);
 	}
 	quarry_arena_destroy(arena);
 	for (k = 0; k < 2; k++)
@@ -413,7 +308,7 @@ static void busy_worker(struct quarry_test_worker *worker)
 static void numbers_while_busy(struct kunit *test)
 {
 	struct busy *busy = quarry_test_array(test, 1, sizeof(*busy));
-	unsigned long end, nr_insane = 0, nr = 0;
+	unsigned long end, patience, nr_insane = 0, nr = 0;
 	struct quarry_test_worker worker;
 	struct rnd_state rnd;
 	u64 seed, now, most = 0;
@@ -426,7 +321,10 @@ static void numbers_while_busy(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, quarry_test_worker_start(&worker, 0, quarry_test_cpu(1), seed,
 						       busy_worker, busy), 0);
 	end = jiffies + msecs_to_jiffies(RUN_MS / 2);
-	while (time_before(jiffies, end)) {
+	patience = end + msecs_to_jiffies(PATIENCE_MS);
+	while (time_before(jiffies, end) ||
+	       ((nr <= MIN_OPS || READ_ONCE(worker.nr_ops) <= MIN_OPS) &&
+		time_before(jiffies, patience))) {
 		now = quarry_test_stats(busy->heap).allocated;
 		most = max(most, now);
 		nr_insane += now > 2 * BUSY_MOST;
@@ -438,8 +336,8 @@ static void numbers_while_busy(struct kunit *test)
 		   worker.nr_ops, most);
 	KUNIT_EXPECT_EQ_MSG(test, nr_insane, 0UL, "of %lu readings, the worst is %llu of %u bytes",
 			    nr, most, BUSY_MOST);
-	KUNIT_EXPECT_GT(test, nr, 100UL);
-	KUNIT_EXPECT_GT(test, worker.nr_ops, 100UL);
+	KUNIT_EXPECT_GT(test, nr, MIN_OPS);
+	KUNIT_EXPECT_GT(test, worker.nr_ops, MIN_OPS);
 	QUARRY_EXPECT_ALLOCATED(test, busy->heap, 0);
 	QUARRY_EXPECT_VERIFIED(test, busy->heap);
 }
@@ -529,6 +427,7 @@ static struct kunit_case stress_cases[] = {
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(pages),
 	KUNIT_CASE_SLOW(everything),
+	KUNIT_CASE_SLOW(everything_hardened),
 	KUNIT_CASE_SLOW(everything_while_shrinking),
 	KUNIT_CASE(heaps_come_and_go),
 	KUNIT_CASE(numbers_while_busy),

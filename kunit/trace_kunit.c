@@ -50,21 +50,21 @@ static struct seen {
 	} failure;
 } seen;
 
-static DEFINE_SPINLOCK(seen_lock);
+static DEFINE_RAW_SPINLOCK(seen_lock);
 
 /* Locks if it is about the heap of the case. */
 static bool is_ours(const char *heap, unsigned long *flags)
 {
-	spin_lock_irqsave(&seen_lock, *flags);
+	raw_spin_lock_irqsave(&seen_lock, *flags);
 	if (seen.name && !strcmp(heap, seen.name))
 		return true;
-	spin_unlock_irqrestore(&seen_lock, *flags);
+	raw_spin_unlock_irqrestore(&seen_lock, *flags);
 	return false;
 }
 
 static void done(unsigned long flags)
 {
-	spin_unlock_irqrestore(&seen_lock, flags);
+	raw_spin_unlock_irqrestore(&seen_lock, flags);
 }
 
 static void see_extent(struct extent_event *e, unsigned long pfn, unsigned long pages, int node,
@@ -160,7 +160,7 @@ static void forget(const char *name)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&seen_lock, flags);
+	raw_spin_lock_irqsave(&seen_lock, flags);
 	memset(&seen, 0, sizeof(seen));
 	seen.name = name;
 	done(flags);

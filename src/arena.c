@@ -2,29 +2,38 @@
 /*
  * Arenas: bump allocation out of chunks that are freed together.
  *
- *	chunks ─> [head| big request     ]
+ *	first ─> [head|arena|xxxxxxxxxxxxx]   holds the arena itself
  *	            │next
  *	            v
- *	          [head|xxxxxxxx|   free   ]   current: start .. pos .. end
+ *	current ─> [head|xxxxxxxx|   free  ]   start .. pos .. end
  *	            │next
  *	            v
- *	          [head|arena|xxxxxxxxxxxxx]   first chunk, holds the arena itself
+ *	          [head|       spare       ]   left by a reset, or pinned
  *
- * The inline path moves pos.  When the chunk is full the next one is twice as
- * large, from 4 KiB up to chunk_max; what was left in the old one is slack.  A
+ *	alone ──> [head| big request       ] ─next─> ...
+ *
+ * The inline path moves pos.  When the chunk is full the next one is taken, or a new one
+ * twice as large, from 4 KiB up to chunk_max; what was left in the old one is slack.  A
  * request of more than a quarter of chunk_max gets a chunk of its own and
  * leaves the current one in place, so that slack stays below a quarter.
  *
+ * A reset goes back to the first chunk and leaves the others as spare ones, as far as
+ * the arena's own history says that they will be needed again: keep follows a larger need at
+ * once, and a smaller one by a quarter of the difference at each reset.  What is beyond
+ * that goes back, the largest and last first.  With nothing to give back this is a
+ * handful of stores.
+ *
  * Chunks are runs of the heap: those of up to 8 pages come from per-CPU
- * magazines.  The owner entry of their first page points to the arena, so that
- * a stray quarry_free() of it is refused.
+ * magazines.  The owner entry of all their pages points to the arena, so that
+ * a stray quarry_free() is refused and any pointer leads to it.  The first chunk may
+ * also be a buffer of the caller's, which has no owner entries.
  *
  * Locking: an arena belongs to one owner at a time; only the heap's list of
- * arenas is locked (arenas_lock).  Readers of the list put a marker into it and
- * move that on, so that the lock is held for BATCH steps at most.
+ * arenas is locked (arena_list.c).
  *
  * Invariants: start <= pos <= end; held = sum of the chunks; used = used_before
- * + pos - start <= held.
+ * + pos - start <= held; active <= chain <= held; current, pinned and last are in the chain
+ * of first.
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -32,7 +41,6 @@
 #include <linux/err.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
-#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -42,40 +50,68 @@
 
 #define DEFAULT_CHUNK_MAX	SZ_64K
 #define LARGEST_CHUNK_MAX	SZ_1M
-#define BATCH			32	/* arenas per lock hold */
-
-static struct quarry_arena_priv *to_arena(struct quarry_arena *arena)
-{
-	return container_of(arena, struct quarry_arena_priv, arena);
-}
+#define KEEP_SHARE		4
 
 /* === Chunks === */
 
-static struct quarry_chunk *get_chunk(struct quarry_heap_priv *hp, unsigned long nr_pages,
-				      enum quarry_kind kind, gfp_t gfp)
+static void set_owners(struct quarry_chunk *chunk, unsigned long owner)
 {
-	struct quarry_pages_want want = quarry_pages_want(nr_pages, kind, gfp);
+	quarry_pagemap_set(PHYS_PFN(__pa(chunk)), chunk->size >> PAGE_SHIFT, owner);
+}
+
+static void put_spare(struct quarry_arena_priv *a, u64 keep);
+
+/* Spare chunks make room for others. */
+static bool within_limit(struct quarry_arena_priv *a, u64 size)
+{
+	if (!a->limit || a->held + size <= a->limit)
+		return true;
+	if (a->chain == a->active || a->pinned)
+		return false;
+	put_spare(a, 0);
+	return a->held + size <= a->limit;
+}
+
+static struct quarry_chunk *get_chunk(struct quarry_arena_priv *a, unsigned long nr_pages,
+				      gfp_t gfp)
+{
+	struct quarry_pages_want want = quarry_pages_want(nr_pages, a->kind, gfp);
+	u64 size = (u64)nr_pages << PAGE_SHIFT;
 	struct quarry_chunk *chunk;
 
-	if (quarry_fault(QUARRY_FAULT_CHUNK, nr_pages << PAGE_SHIFT))
+	if (!a->hp || !within_limit(a, size) || quarry_fault(QUARRY_FAULT_CHUNK, size))
 		return NULL;
-	chunk = quarry_run_alloc(&hp->runs, &want);
+	chunk = quarry_run_alloc(&a->hp->runs, &want);
 	if (!chunk)
 		return NULL;
-	chunk->nr_pages = nr_pages;
-	atomic_long_add(nr_pages, &hp->arena_pages);
+	chunk->size = size;
+	atomic_long_add(nr_pages, &a->hp->arena_pages);
 	return chunk;
 }
 
-static void put_chunk(struct quarry_heap_priv *hp, struct quarry_chunk *chunk)
+/* A chunk of @want pages, or of @need if that is too much. */
+static struct quarry_chunk *get_chunk_of(struct quarry_arena_priv *a, unsigned long want,
+					 unsigned long need, gfp_t gfp)
+{
+	struct quarry_chunk *chunk = NULL;
+
+	if (want > need)
+		chunk = get_chunk(a, want, gfp | __GFP_NOWARN | __GFP_NORETRY);
+	return chunk ?: get_chunk(a, need, gfp);
+}
+
+/* Nothing of the arena is used but @hp and @kind: it may be in this chunk. */
+static void put_chunk(struct quarry_heap_priv *hp, enum quarry_kind kind,
+		      struct quarry_chunk *chunk)
 {
 	/* Somebody may have written to private meanwhile; giving back will tell. */
 	struct quarry_extent *ext = quarry_extent_find(chunk) ?:
 				    quarry_pages_search(&hp->pages, chunk);
-	unsigned long nr_pages = chunk->nr_pages, owner;
+	unsigned long nr_pages = chunk->size >> PAGE_SHIFT, owner;
 
 	atomic_long_sub(nr_pages, &hp->arena_pages);
-	owner = quarry_run_mark(&hp->runs, chunk, nr_pages, ext->kind);
+	set_owners(chunk, QUARRY_OWNER_NONE);
+	owner = quarry_run_mark(&hp->runs, chunk, nr_pages, kind);
 	if (want_init_on_free())
 		memset(chunk, 0, nr_pages << PAGE_SHIFT);
 	preempt_disable();
@@ -83,44 +119,94 @@ static void put_chunk(struct quarry_heap_priv *hp, struct quarry_chunk *chunk)
 	preempt_enable();
 }
 
-static void link_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
+static void count_chunk(struct quarry_arena_priv *a, const struct quarry_chunk *chunk)
 {
-	WRITE_ONCE(*quarry_owner_slot(chunk), (unsigned long)a | QUARRY_OWNER_CHUNK);
-	chunk->next = a->chunks;
-	a->chunks = chunk;
 	a->nr_chunks++;
-	a->held += chunk->nr_pages << PAGE_SHIFT;
+	a->held += chunk->size;
 	a->held_peak = max(a->held_peak, a->held);
+}
+
+static void own_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
+{
+	set_owners(chunk, (unsigned long)a | QUARRY_OWNER_CHUNK);
+	count_chunk(a, chunk);
+}
+
+static void drop_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
+{
+	a->nr_chunks--;
+	a->held -= chunk->size;
+	put_chunk(a->hp, a->kind, chunk);
 }
 
 /* From now on allocations come from @chunk, behind its first @head bytes. */
 static void use_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk, size_t head)
 {
+	a->current_chunk = chunk;
 	a->start = (unsigned long)chunk + head;
 	a->arena.pos = a->start;
-	a->arena.end = (unsigned long)chunk + (chunk->nr_pages << PAGE_SHIFT);
+	a->arena.end = (unsigned long)chunk + chunk->size;
+	a->floor = 0;
 }
 
-/* All but the first, which is the last of the chain. */
-static void put_later_chunks(struct quarry_arena_priv *a)
+/* Into the chain, behind the current one. */
+static void insert_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
-	struct quarry_chunk *chunk = a->chunks, *next;
-
-	for (; chunk->next; chunk = next) {
-		next = chunk->next;
-		a->held -= chunk->nr_pages << PAGE_SHIFT;
-		a->nr_chunks--;
-		put_chunk(a->hp, chunk);
-	}
-	a->chunks = chunk;
+	own_chunk(a, chunk);
+	chunk->next = a->current_chunk->next;
+	a->current_chunk->next = chunk;
+	if (a->last == a->current_chunk)
+		a->last = chunk;
+	a->chain += chunk->size;
 }
+
+void quarry_arena_put_alone(struct quarry_arena_priv *a, const struct quarry_chunk *until)
+{
+	struct quarry_chunk *chunk = a->alone, *next;
+
+	for (; chunk != until; chunk = next) {
+		next = chunk->next;
+		drop_chunk(a, chunk);
+	}
+	a->alone = chunk;
+}
+
+/* Spare chunks go until no more than @keep bytes are in the chain, or none is left. */
+static void put_spare(struct quarry_arena_priv *a, u64 keep)
+{
+	struct quarry_chunk *chunk, *end = a->current_chunk;
+	u64 bytes = a->active;
+
+	/* The first to go is the one behind which @keep bytes are kept. */
+	while (end->next && bytes + end->next->size <= keep) {
+		end = end->next;
+		bytes += end->size;
+	}
+	while ((chunk = end->next)) {
+		end->next = chunk->next;
+		if (a->pinned == chunk)
+			a->pinned = NULL;
+		a->chain -= chunk->size;
+		drop_chunk(a, chunk);
+	}
+	a->last = end;
+}
+
+/* What an arena on a buffer has in it as long as it is one. */
+static unsigned long self_of(const struct quarry_arena_priv *a)
+{
+	return (unsigned long)a ^ 0xa2e4aUL;
+}
+
+static_assert(sizeof(struct quarry_chunk) + sizeof(struct quarry_arena_priv) <
+	      QUARRY_ARENA_MIN_BUFFER - 64);
 
 static size_t first_head(void)
 {
 	return sizeof(struct quarry_chunk) + ALIGN(sizeof(struct quarry_arena_priv), 16);
 }
 
-/* === Public interface === */
+/* === Creating, destroying === */
 
 static int check_params(const struct quarry_arena_params *p)
 {
@@ -140,16 +226,42 @@ static int check_params(const struct quarry_arena_params *p)
 	return -EINVAL;
 }
 
+static void init_arena(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
+		       const struct quarry_arena_params *params, const struct quarry_site *site)
+{
+	memset(a, 0, sizeof(*a));
+	a->hp = hp;
+	a->name = params->name;
+	a->site = site;
+	a->kind = params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
+	a->limit = params->limit;
+	a->chunk_max = params->chunk_max ?: DEFAULT_CHUNK_MAX;
+	INIT_LIST_HEAD(&a->children);
+	INIT_LIST_HEAD(&a->sibling);
+	INIT_LIST_HEAD(&a->node);
+	refcount_set(&a->refs, 1);
+}
+
+/* @a lies in its first chunk. */
+static void init_first(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
+{
+	chunk->next = NULL;
+	a->first = chunk;
+	a->last = chunk;
+	a->chain = chunk->size;
+	a->active = chunk->size;
+	use_chunk(a, chunk, first_head());
+	if (a->hp)
+		quarry_arena_list_add(a);
+}
+
 struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 					      const struct quarry_arena_params *params,
 					      gfp_t gfp, const struct quarry_site *site)
 {
 	static const struct quarry_arena_params defaults = {};
-	struct quarry_heap_priv *hp = to_priv(heap);
-	struct quarry_arena_priv *a;
+	struct quarry_arena_priv seed, *a;
 	struct quarry_chunk *chunk;
-	enum quarry_kind kind;
-	unsigned long flags;
 	int ret;
 
 	might_alloc(gfp);
@@ -158,328 +270,264 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	ret = check_params(params);
 	if (ret)
 		return ERR_PTR(ret);
-	kind = params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
 	if (quarry_refuse_node_flags(gfp))
 		return ERR_PTR(-EINVAL);
 	if (in_nmi())
 		return ERR_PTR(-ENOMEM);
-	chunk = get_chunk(hp, 1, kind, gfp);
+	/* The limit is at least a page. */
+	init_arena(&seed, to_priv(heap), params, site);
+	chunk = get_chunk(&seed, 1, gfp);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
-
 	a = (void *)(chunk + 1);
-	memset(a, 0, sizeof(*a));
-	a->hp = hp;
-	a->name = params->name;
-	a->site = site;
-	a->kind = kind;
-	a->limit = params->limit;
-	a->chunk_max = (params->chunk_max ?: DEFAULT_CHUNK_MAX) >> PAGE_SHIFT;
-	a->next_pages = min(2UL, a->chunk_max);
-	link_chunk(a, chunk);
-	use_chunk(a, chunk, first_head());
-	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_add_tail(&a->node, &hp->arenas);
-	hp->nr_arenas++;
-	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
+	init_arena(a, to_priv(heap), params, site);
+	own_chunk(a, chunk);
+	init_first(a, chunk);
 	return &a->arena;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_create_site);
 
-void quarry_arena_destroy(struct quarry_arena *arena)
+struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void *buffer,
+						 size_t size,
+						 const struct quarry_arena_params *params,
+						 const struct quarry_site *site)
 {
+	static const struct quarry_arena_params defaults = {};
+	struct quarry_chunk *chunk = buffer;
 	struct quarry_arena_priv *a;
-	struct quarry_heap_priv *hp;
-	unsigned long flags;
+	int ret;
 
-	if (IS_ERR_OR_NULL(arena))
-		return;
-	a = to_arena(arena);
-	hp = a->hp;
-	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_del(&a->node);
-	hp->nr_arenas--;
-	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
-	put_later_chunks(a);
-	put_chunk(hp, a->chunks);
+	if (!params)
+		params = &defaults;
+	ret = check_params(params);
+	if (ret)
+		return ERR_PTR(ret);
+	if (size < QUARRY_ARENA_MIN_BUFFER || !IS_ALIGNED((unsigned long)buffer, 16)) {
+		quarry_report("arena %.31s: buffer of %zu bytes at %p: not %lu, or unaligned\n",
+			      params->name ?: "(unnamed)", size, buffer,
+			      QUARRY_ARENA_MIN_BUFFER);
+		return ERR_PTR(-EINVAL);
+	}
+	chunk->size = ALIGN_DOWN(size, 16);
+	a = (void *)(chunk + 1);
+	init_arena(a, heap ? to_priv(heap) : NULL, params, site);
+	a->on_buffer = true;
+	a->self = self_of(a);
+	a->nr_chunks = 1;
+	init_first(a, chunk);
+	return &a->arena;
 }
-EXPORT_SYMBOL_GPL(quarry_arena_destroy);
+EXPORT_SYMBOL_GPL(quarry_arena_create_on_site);
+
+void quarry_arena_free(struct quarry_arena_priv *a)
+{
+	struct quarry_heap_priv *hp = a->hp;
+	enum quarry_kind kind = a->kind;
+	struct quarry_chunk *first = a->first;
+	bool on_buffer = a->on_buffer;
+
+	if (hp)
+		quarry_arena_list_del(a);
+	quarry_arena_put_alone(a, NULL);
+	use_chunk(a, first, first_head());
+	a->active = first->size;
+	put_spare(a, 0);
+	/* Whoever uses it all the same gets out of the inline path, and nothing. */
+	a->arena.pos = 0;
+	a->arena.end = 0;
+	a->self = 0;
+	if (!on_buffer)
+		put_chunk(hp, kind, first);
+}
+
+/* === Reset === */
+
+/* Everything handed out, for init_on_free: spare chunks are clean. */
+static void wipe(struct quarry_arena_priv *a)
+{
+	struct quarry_chunk *chunk = a->first;
+	size_t head = first_head();
+
+	for (; chunk != a->current_chunk; chunk = chunk->next) {
+		memset((void *)chunk + head, 0, chunk->size - head);
+		head = sizeof(*chunk);
+	}
+	memset((void *)a->start, 0, a->arena.pos - a->start);
+}
 
 void quarry_arena_reset(struct quarry_arena *arena)
 {
-	struct quarry_arena_priv *a = to_arena(arena);
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
 
-	put_later_chunks(a);
-	use_chunk(a, a->chunks, first_head());
-	a->used_before = 0;
-	a->next_pages = min(2UL, a->chunk_max);
-	a->nr_resets++;
+	if (a->cleanups || !list_empty(&a->children))
+		quarry_arena_unwind(a);
+	quarry_arena_put_alone(a, NULL);
 	if (want_init_on_free())
-		memset((void *)a->start, 0, arena->end - a->start);
+		wipe(a);
+	if (a->active >= a->keep)
+		a->keep = a->active;
+	else
+		a->keep -= (a->keep - a->active + KEEP_SHARE - 1) / KEEP_SHARE;
+	use_chunk(a, a->first, first_head());
+	a->active = a->first->size;
+	a->used_before = 0;
+	a->mark = 0;
+	a->pinned = NULL;
+	a->nr_resets++;
+	if (a->chain > a->keep)
+		put_spare(a, a->keep);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_reset);
 
-/* By others than the owner this may be read between two stores; keep it sane. */
-static u64 used_bytes(const struct quarry_arena_priv *a)
+u64 quarry_arena_trim(struct quarry_arena *arena)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	u64 before = a->held;
+
+	put_spare(a, 0);
+	a->keep = min(a->keep, a->chain);
+	return before - a->held;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_trim);
+
+/* === Numbers === */
+
+u64 quarry_arena_used(const struct quarry_arena_priv *a)
 {
 	u64 used = READ_ONCE(a->used_before) + READ_ONCE(a->arena.pos) - READ_ONCE(a->start);
 
-	return min(used, READ_ONCE(a->held));
+	return min(used, READ_ONCE(a->held) + (a->on_buffer ? a->first->size : 0));
 }
 
-static void read_stats(const struct quarry_arena_priv *a, struct quarry_arena_stats *stats)
+void quarry_arena_read_stats(const struct quarry_arena_priv *a, struct quarry_arena_stats *stats)
 {
-	stats->used = used_bytes(a);
+	stats->used = quarry_arena_used(a);
 	stats->held = READ_ONCE(a->held);
 	stats->held_peak = READ_ONCE(a->held_peak);
+	stats->spare = READ_ONCE(a->chain) - READ_ONCE(a->active);
 	stats->nr_chunks = READ_ONCE(a->nr_chunks);
 	stats->nr_resets = READ_ONCE(a->nr_resets);
 }
 
 void quarry_arena_get_stats(struct quarry_arena *arena, struct quarry_arena_stats *stats)
 {
-	read_stats(to_arena(arena), stats);
+	quarry_arena_read_stats(quarry_to_arena(arena), stats);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_get_stats);
 
 /* === When the current chunk is full === */
 
-static bool within_limit(const struct quarry_arena_priv *a, unsigned long nr_pages)
-{
-	return !a->limit || a->held + ((u64)nr_pages << PAGE_SHIFT) <= a->limit;
-}
-
-/* A chunk of @want pages, or of @need if that is too much; linked but not in use. */
-static struct quarry_chunk *add_chunk(struct quarry_arena_priv *a, unsigned long want,
-				      unsigned long need, gfp_t gfp)
-{
-	struct quarry_chunk *chunk = NULL;
-
-	if (want > need && within_limit(a, want))
-		chunk = get_chunk(a->hp, want, a->kind, gfp | __GFP_NOWARN | __GFP_NORETRY);
-	if (!chunk && within_limit(a, need))
-		chunk = get_chunk(a->hp, need, a->kind, gfp);
-	if (chunk)
-		link_chunk(a, chunk);
-	return chunk;
-}
-
 /* A chunk for @size bytes alone, @head bytes behind its start. */
 static void *alloc_alone(struct quarry_arena_priv *a, size_t head, size_t size, gfp_t gfp)
 {
-	struct quarry_chunk *chunk = add_chunk(a, 0, PFN_UP(head + size), gfp);
+	struct quarry_chunk *chunk = get_chunk(a, PFN_UP(head + size), gfp);
 
 	if (!chunk)
 		return NULL;
+	own_chunk(a, chunk);
+	chunk->next = a->alone;
+	a->alone = chunk;
 	a->used_before += size;
 	return (void *)chunk + head;
 }
 
-static void *alloc_from_next(struct quarry_arena_priv *a, size_t head, size_t size, gfp_t gfp)
+/* The next chunk of the chain becomes the current one. */
+static void *advance(struct quarry_arena_priv *a, size_t head, size_t size)
 {
-	unsigned long need = PFN_UP(head + size);
-	unsigned long want = max(need, a->next_pages);
-	struct quarry_chunk *chunk = add_chunk(a, want, need, gfp);
+	struct quarry_chunk *chunk = a->current_chunk->next;
 
-	if (!chunk)
-		return NULL;
 	a->used_before += a->arena.pos - a->start;
-	a->next_pages = min(2 * want, a->chunk_max);
+	a->active += chunk->size;
+	if (a->pinned == chunk)
+		a->pinned = NULL;
 	use_chunk(a, chunk, sizeof(*chunk));
 	a->arena.pos = (unsigned long)chunk + head + size;
 	return (void *)chunk + head;
 }
 
+static bool fits_next(const struct quarry_arena_priv *a, size_t bytes)
+{
+	const struct quarry_chunk *next = a->current_chunk->next;
+
+	return next && bytes <= next->size;
+}
+
+static void *alloc_from_next(struct quarry_arena_priv *a, size_t head, size_t size, gfp_t gfp)
+{
+	unsigned long need = PFN_UP(head + size), want;
+	struct quarry_chunk *chunk;
+
+	if (fits_next(a, head + size))
+		return advance(a, head, size);
+	want = max(need, min(2 * a->current_chunk->size, a->chunk_max) >> PAGE_SHIFT);
+	chunk = get_chunk_of(a, want, need, gfp);
+	if (!chunk)
+		return NULL;
+	insert_chunk(a, chunk);
+	return advance(a, head, size);
+}
+
+int quarry_arena_reserve(struct quarry_arena *arena, size_t bytes, gfp_t gfp)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	struct quarry_chunk *chunk;
+	unsigned long nr_pages;
+
+	if (bytes > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp))
+		return -EINVAL;
+	if (bytes <= arena->end - arena->pos)
+		return 0;
+	nr_pages = PFN_UP(sizeof(*chunk) + bytes);
+	if (!fits_next(a, sizeof(*chunk) + bytes)) {
+		chunk = in_nmi() ? NULL : get_chunk(a, nr_pages, gfp);
+		if (!chunk)
+			return -ENOMEM;
+		insert_chunk(a, chunk);
+	}
+	a->pinned = a->current_chunk->next;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_reserve);
+
+/* Destroyed ones end up here, and what is there instead of them may be anything. */
+static bool is_alive(const struct quarry_arena_priv *a)
+{
+	unsigned long owner;
+
+	preempt_disable();
+	owner = quarry_owner(a);
+	preempt_enable();
+	/* On a buffer there is no telling but by what was left there. */
+	return owner == ((unsigned long)a | QUARRY_OWNER_CHUNK) || a->self == self_of(a);
+}
+
 void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t align, gfp_t gfp,
 			      const struct quarry_site *site)
 {
-	struct quarry_arena_priv *a = to_arena(arena);
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
 	size_t head = ALIGN(sizeof(struct quarry_chunk), align);
 	void *ptr;
 
+	if (!is_alive(a)) {
+		quarry_report("%s:%u allocates from an arena at %p, which is destroyed\n",
+			      site->file, site->line, arena);
+		return NULL;
+	}
 	if (!size)
 		return ZERO_SIZE_PTR;
 	if (!is_power_of_2(align) || align > PAGE_SIZE) {
 		quarry_report("arena %s: alignment %zu is no power of two up to the page size\n",
-			      a->name ?: "(unnamed)", align);
+			      quarry_arena_name(a), align);
 		return NULL;
 	}
 	if (size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp) || in_nmi())
 		return NULL;
-	if (head + size > (a->chunk_max << PAGE_SHIFT) / 4)
-		ptr = alloc_alone(a, head, size, gfp);
-	else
+	if (head + size <= a->chunk_max / 4 || (a->pinned && fits_next(a, head + size)))
 		ptr = alloc_from_next(a, head, size, gfp);
+	else
+		ptr = alloc_alone(a, head, size, gfp);
 	if (ptr && want_init_on_alloc(gfp))
 		memset(ptr, 0, size);
 	return ptr;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_alloc_slow);
-
-void *quarry_arena_memdup_site(struct quarry_arena *arena, const void *src, size_t len,
-			       size_t align, gfp_t gfp, const struct quarry_site *site)
-{
-	void *copy = quarry_arena_alloc_site(arena, len, align, gfp, site);
-
-	if (!ZERO_OR_NULL_PTR(copy))
-		memcpy(copy, src, len);
-	return copy;
-}
-EXPORT_SYMBOL_GPL(quarry_arena_memdup_site);
-
-char *quarry_arena_strdup_site(struct quarry_arena *arena, const char *str, gfp_t gfp,
-			       const struct quarry_site *site)
-{
-	if (!str)
-		return NULL;
-	return quarry_arena_memdup_site(arena, str, strlen(str) + 1, 1, gfp, site);
-}
-EXPORT_SYMBOL_GPL(quarry_arena_strdup_site);
-
-/* === All arenas of a heap === */
-
-/*
- * Calls @visit under the lock for up to BATCH arenas behind @marker and moves
- * that there.  False if the end was reached.
- */
-static bool visit_some(struct quarry_heap_priv *hp, struct quarry_arena_priv *marker,
-		       void (*visit)(struct quarry_arena_priv *a, void *arg), void *arg)
-{
-	struct quarry_arena_priv *a = marker;
-	unsigned int n = 0;
-	unsigned long flags;
-	bool more = false;
-
-	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_for_each_entry_continue(a, &hp->arenas, node) {
-		if (n == BATCH) {
-			more = true;
-			break;
-		}
-		if (!a->hp)
-			continue;
-		visit(a, arg);
-		n++;
-	}
-	/* Before the first one not visited, or to the end. */
-	list_move_tail(&marker->node, &a->node);
-	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
-	return more;
-}
-
-static void add_marker(struct quarry_heap_priv *hp, struct quarry_arena_priv *marker)
-{
-	unsigned long flags;
-
-	marker->hp = NULL;
-	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_add(&marker->node, &hp->arenas);
-	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
-}
-
-static void remove_marker(struct quarry_heap_priv *hp, struct quarry_arena_priv *marker)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_del(&marker->node);
-	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
-}
-
-struct arena_walk {
-	struct quarry_arena_priv marker;
-	unsigned int nr_rows;
-	struct quarry_arena_row rows[BATCH];
-};
-
-static void copy_row(struct quarry_arena_priv *a, void *arg)
-{
-	struct arena_walk *walk = arg;
-	struct quarry_arena_row *row = &walk->rows[walk->nr_rows++];
-
-	strscpy(row->name, a->name ?: "(unnamed)", sizeof(row->name));
-	strscpy(row->file, kbasename(a->site->file), sizeof(row->file));
-	row->line = a->site->line;
-	row->limit = a->limit;
-	read_stats(a, &row->stats);
-}
-
-void quarry_arenas_walk(struct quarry_heap_priv *hp,
-			void (*fn)(const struct quarry_arena_row *row, void *arg), void *arg)
-{
-	struct arena_walk *walk = kmalloc(sizeof(*walk), GFP_KERNEL);
-	unsigned int i;
-	bool more;
-
-	if (!walk)
-		return;
-	add_marker(hp, &walk->marker);
-	do {
-		walk->nr_rows = 0;
-		more = visit_some(hp, &walk->marker, copy_row, walk);
-		for (i = 0; i < walk->nr_rows; i++)
-			fn(&walk->rows[i], arg);
-	} while (more);
-	remove_marker(hp, &walk->marker);
-	kfree(walk);
-}
-
-static void add_used(struct quarry_arena_priv *a, void *arg)
-{
-	*(u64 *)arg += used_bytes(a);
-}
-
-u64 quarry_arenas_used(struct quarry_heap_priv *hp)
-{
-	struct quarry_arena_priv marker;
-	u64 used = 0;
-
-	add_marker(hp, &marker);
-	while (visit_some(hp, &marker, add_used, &used))
-		;
-	remove_marker(hp, &marker);
-	return used;
-}
-
-struct disown_arg {
-	struct module *mod;
-	unsigned long nr;
-};
-
-/* The records in the module's memory are about to go. */
-static void disown(struct quarry_arena_priv *a, void *arg)
-{
-	struct disown_arg *d = arg;
-
-	if (within_module((unsigned long)a->name, d->mod))
-		a->name = "(gone)";
-	if (within_module((unsigned long)a->site, d->mod)) {
-		a->site = &quarry_gone_site;
-		d->nr++;
-	}
-}
-
-unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *mod)
-{
-	struct disown_arg arg = { .mod = mod };
-	struct quarry_arena_priv marker;
-
-	add_marker(hp, &marker);
-	while (visit_some(hp, &marker, disown, &arg))
-		;
-	remove_marker(hp, &marker);
-	return arg.nr;
-}
-
-void quarry_arenas_destroy(struct quarry_heap_priv *hp)
-{
-	struct quarry_arena_priv *a, *next;
-
-	/* The heap is going: nobody else is at the list. */
-	list_for_each_entry_safe(a, next, &hp->arenas, node) {
-		quarry_report("heap %s destroyed with arena %s (made in %s, %s:%u) of %llu bytes\n",
-			      hp->name, a->name ?: "(unnamed)", a->site->function, a->site->file,
-			      a->site->line, a->held);
-		quarry_arena_destroy(&a->arena);
-	}
-}

@@ -6,6 +6,8 @@
 #define _QUARRY_SRC_ARENA_H
 
 #include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
 
 #include <quarry/arena.h>
@@ -14,29 +16,85 @@
 
 /* Head of each chunk; what follows is bumped through. */
 struct quarry_chunk {
-	struct quarry_chunk *next;	/* newest first; the first chunk is last */
-	unsigned long nr_pages;
+	struct quarry_chunk *next;
+	unsigned long size;		/* bytes, with this */
+};
+
+/* Something to be called at reset; in memory of the arena. */
+struct quarry_arena_cleanup {
+	struct quarry_arena_cleanup *next;	/* older */
+	void (*fn)(void *arg);		/* NULL: its module has gone */
+	void *arg;
 };
 
 struct quarry_arena_priv {
 	struct quarry_arena arena;	/* first: public part */
-	/* all of this belongs to the owner, but node */
-	struct quarry_heap_priv *hp;	/* NULL: a reader's marker in the list */
+	/* all of this belongs to the owner, but node and refs */
+	struct quarry_heap_priv *hp;	/* NULL: a buffer that does not grow; a list's marker */
 	const char *name;
 	const struct quarry_site *site;	/* birthplace */
 	enum quarry_kind kind;
-	unsigned long chunk_max;	/* pages */
-	unsigned long next_pages;	/* of the next chunk */
+	bool on_buffer;			/* the first chunk is the caller's */
+	unsigned long self;		/* on a buffer: see is_alive() */
+	unsigned long chunk_max;	/* bytes */
 	u64 limit;			/* bytes, 0: none */
-	struct quarry_chunk *chunks;
+	/* chunks, oldest first; behind the current one are spare ones */
+	struct quarry_chunk *first;
+	struct quarry_chunk *current_chunk;
+	struct quarry_chunk *last;
+	struct quarry_chunk *pinned;	/* a spare one that somebody asked for, or NULL */
+	struct quarry_chunk *alone;	/* of one request each, newest first */
 	unsigned long start;		/* of the current chunk's space */
-	u64 used_before;		/* bytes handed out of chunks before this one */
-	u64 held;			/* bytes */
+	u64 used_before;		/* bytes handed out of chunks before this one, and alone */
+	u64 chain;			/* bytes of all chunks but those alone */
+	u64 active;			/* of these, up to the current one */
+	u64 keep;			/* of these, what resets leave */
+	u64 held;			/* bytes of all chunks */
 	u64 held_peak;
 	unsigned long nr_chunks;
 	unsigned long nr_resets;
+	/* arena_scope.c */
+	unsigned long floor;		/* below it nothing grows or shrinks in place */
+	u64 mark;			/* serial of the newest mark, 0: none */
+	u64 last_mark;			/* the last serial given */
+	struct quarry_arena_cleanup *cleanups;	/* newest first */
+	struct quarry_arena_priv *parent;
+	struct list_head children;	/* newest last */
+	struct list_head sibling;
+	refcount_t refs;
+	struct rcu_head rcu;		/* once it is destroyed */
 	struct list_head node;		/* under hp->arenas_lock */
 };
+
+static inline struct quarry_arena_priv *quarry_to_arena(struct quarry_arena *arena)
+{
+	return container_of(arena, struct quarry_arena_priv, arena);
+}
+
+static inline const char *quarry_arena_name(const struct quarry_arena_priv *a)
+{
+	return a->name ?: "(unnamed)";
+}
+
+/* === arena.c === */
+
+/* All chunks go, and with them the arena.  It has no children or callbacks any more. */
+void quarry_arena_free(struct quarry_arena_priv *a);
+/* Those alone that are newer than @until, which is one of them or NULL. */
+void quarry_arena_put_alone(struct quarry_arena_priv *a, const struct quarry_chunk *until);
+/* By others than the owner this may be read between two stores; it is sane all the same. */
+u64 quarry_arena_used(const struct quarry_arena_priv *a);
+void quarry_arena_read_stats(const struct quarry_arena_priv *a, struct quarry_arena_stats *stats);
+
+/* === arena_scope.c === */
+
+/* Children, the newest first, then callbacks, as at reset and destroy. */
+void quarry_arena_unwind(struct quarry_arena_priv *a);
+
+/* === arena_list.c === */
+
+void quarry_arena_list_add(struct quarry_arena_priv *a);
+void quarry_arena_list_del(struct quarry_arena_priv *a);
 
 /* A row of debugfs; numbers of a busy arena are from different moments. */
 struct quarry_arena_row {

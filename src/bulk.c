@@ -17,6 +17,7 @@
  *
  * Locking: none of its own; preemption off and busy taken for at most two magazines.
  */
+#include <linux/instruction_pointer.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/string.h>
@@ -92,7 +93,7 @@ static __always_inline bool take_loaded(struct quarry_front *front, void **objs,
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* Pairs with xchg() in detach_cpu(). */
+		/* Pairs with xchg() in quarry_mags_detach_cpu(). */
 		mag = READ_ONCE(c->loaded);
 		if (likely(nr - 1 < mag->count)) {
 			mag->count -= nr;
@@ -179,7 +180,7 @@ static unsigned int take_from_cpu(struct quarry_front *front, void **objs, unsig
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* These pair with xchg() in detach_cpu(). */
+		/* These pair with xchg() in quarry_mags_detach_cpu(). */
 		got = take(READ_ONCE(c->loaded), objs, nr);
 		c->nr_alloc += got;
 		if (got < nr) {
@@ -247,7 +248,7 @@ static unsigned int take_from_slabs(struct quarry_mags *mags, gfp_t gfp, void **
 				      &layer);
 		if (!n)
 			break;
-		atomic_long_add(n, &mags->nr_ended[layer]);
+		quarry_mags_took(mags, layer, n, n);
 		got += n;
 		if (gfpflags_allow_blocking(gfp))
 			cond_resched();
@@ -272,7 +273,7 @@ static unsigned int take_singly(struct quarry_mags *mags, gfp_t gfp, void **objs
 static void give_below(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	atomic_long_add(nr, &mags->nr_free_below);
-	mags->ops->drain(mags, objs, nr);
+	quarry_mags_drain(mags, objs, nr);
 }
 
 static void report_null(const struct quarry_slab_cache *sc)
@@ -312,15 +313,28 @@ static void give_rest(struct quarry_slab_cache *sc, void **objs, unsigned int nr
 	}
 }
 
-static noinline void free_slow(struct quarry_cache *cache, unsigned int nr, void **objs)
+static void put_back(struct quarry_slab_cache *sc, unsigned int nr, void **objs)
 {
-	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	unsigned int given = give_to_cpu(sc->mags.front, objs, nr);
 
 	if (unlikely(in_nmi()))
 		give_singly(sc, objs + given, nr - given);
 	else
 		give_rest(sc, objs + given, nr - given);
+}
+
+static noinline void free_slow(struct quarry_cache *cache, unsigned int nr, void **objs,
+			       unsigned long caller)
+{
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+	unsigned int i;
+
+	if (likely(!sc->guard)) {
+		put_back(sc, nr, objs);
+		return;
+	}
+	for (i = 0; i < nr; i++)
+		quarry_cache_free_for(sc, objs[i], caller);
 }
 
 static bool is_refused(struct quarry_cache *cache, gfp_t gfp)
@@ -339,11 +353,11 @@ static noinline void wipe(unsigned int nr, void **objs, size_t bytes)
 }
 
 static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, unsigned int nr,
-					void **objs)
+					void **objs, const struct quarry_site *site)
 {
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	struct quarry_mags *mags = &sc->mags;
-	unsigned int got = 0;
+	unsigned int got = 0, i;
 
 	if (is_refused(cache, gfp))
 		return 0;
@@ -356,9 +370,12 @@ static noinline unsigned int alloc_slow(struct quarry_cache *cache, gfp_t gfp, u
 	got += in_nmi() ? take_singly(mags, gfp, objs + got, nr - got) :
 			  take_from_slabs(mags, gfp, objs + got, nr - got);
 	if (got < nr) {
-		free_slow(cache, got, objs);
+		put_back(sc, got, objs);
 		return 0;
 	}
+	if (unlikely(sc->guard))
+		for (i = 0; i < nr; i++)
+			quarry_guard_alloc(sc, objs[i], site);
 	wipe(nr, objs, quarry_cache_zeroes(sc, gfp));
 	return nr;
 }
@@ -372,7 +389,7 @@ unsigned int quarry_cache_alloc_bulk_site(struct quarry_cache *cache, gfp_t gfp,
 	/* Zeroing has to be refused to some. */
 	if (unlikely(gfp & (QUARRY_GFP_SLOW | __GFP_ZERO)) ||
 	    unlikely(!take_loaded(&cache->front, objs, nr)))
-		return alloc_slow(cache, gfp, nr, objs);
+		return alloc_slow(cache, gfp, nr, objs, site);
 	if (unlikely(want_init_on_alloc(gfp)))
 		wipe(nr, objs, cache->zero_size);
 	return nr;
@@ -384,6 +401,6 @@ void quarry_cache_free_bulk(struct quarry_cache *cache, unsigned int nr, void **
 	if (unlikely(want_init_on_free()))
 		wipe(nr, objs, cache->zero_size);
 	if (unlikely(!give_loaded(&cache->front, objs, nr)))
-		free_slow(cache, nr, objs);
+		free_slow(cache, nr, objs, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_cache_free_bulk);

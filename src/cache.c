@@ -25,6 +25,7 @@
 #define pr_fmt(fmt) "quarry: " fmt
 
 #include <linux/cache.h>
+#include <linux/instruction_pointer.h>
 #include <linux/minmax.h>
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
@@ -37,6 +38,7 @@
 
 #define BATCH		32	/* objects per lock hold */
 #define MAX_EMPTY	1	/* empty slabs kept; more would bounce less but hold more */
+#define NR_SMALL	2	/* a cache is small until it has so many slabs' worth of pages */
 
 static struct quarry_slab_cache *mags_to_cache(struct quarry_mags *mags)
 {
@@ -108,6 +110,7 @@ static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned in
 		return NULL;
 	}
 	quarry_slab_init(slab, sc, &sc->layout, base, order);
+	quarry_front_follow(&slab->front, &sc->cache.front);
 	slab->meta = &sc->pages->meta;
 	slab->desc_size = desc_size;
 	return slab;
@@ -120,6 +123,8 @@ static bool prepare_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 	unsigned int i;
 	bool dead;
 
+	if (sc->guard)
+		quarry_guard_prepare(sc, slab);
 	/* A constructor's module waits for this section before it goes. */
 	rcu_read_lock();
 	ctor = READ_ONCE(sc->ctor);
@@ -154,6 +159,7 @@ static void free_typesafe(struct rcu_head *rcu)
 {
 	struct quarry_slab *slab = container_of(rcu, struct quarry_slab, rcu);
 
+	atomic_long_sub(PAGE_SIZE << slab->order, &slab->extent->pages->defer.waiting);
 	free_pages_of(slab, want_init_on_free());
 	free_descriptor(rcu);
 }
@@ -168,7 +174,8 @@ static void destroy_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
 	quarry_slab_unclaim(slab);
 	if (sc->flags & QUARRY_TYPESAFE_BY_RCU) {
 		WRITE_ONCE(sc->pages->defer.used, true);
-		call_rcu(&slab->rcu, free_typesafe);
+		atomic_long_add(PAGE_SIZE << slab->order, &sc->pages->defer.waiting);
+		quarry_call_rcu(&slab->rcu, free_typesafe);
 		return;
 	}
 	/* Constructed objects were not wiped when they were freed. */
@@ -198,6 +205,14 @@ static struct quarry_slab *fullest_slab(struct quarry_slab_cache *sc, int node)
 	return list_first_entry_or_null(&slabs[QUARRY_SLABS_EMPTY], struct quarry_slab, node);
 }
 
+/* Nobody else has the slab, or the lock is held. */
+static unsigned int take_objs(struct quarry_slab_cache *sc, struct quarry_slab *slab, void **objs,
+			      unsigned int nr)
+{
+	return sc->guard ? quarry_guard_take(sc, slab, objs, nr) :
+			   quarry_slab_take(slab, &sc->layout, objs, nr);
+}
+
 static unsigned int take_locked(struct quarry_slab_cache *sc, int node, void **objs,
 				unsigned int nr)
 {
@@ -208,7 +223,7 @@ static unsigned int take_locked(struct quarry_slab_cache *sc, int node, void **o
 		slab = fullest_slab(sc, node);
 		if (!slab)
 			break;
-		n = quarry_slab_take(slab, &sc->layout, objs + got, nr - got);
+		n = take_objs(sc, slab, objs + got, nr - got);
 		sc->nr_free -= n;
 		got += n;
 		relink_slab(sc, slab);
@@ -251,17 +266,22 @@ static unsigned int refill_from_others(struct quarry_slab_cache *sc, int node, v
 	return got;
 }
 
+static unsigned int order_wanted(const struct quarry_slab_cache *sc)
+{
+	return READ_ONCE(sc->nr_pages) < NR_SMALL << sc->layout.order ? sc->layout.small_order :
+									 sc->layout.order;
+}
+
 /* A new slab with its first objects taken. */
 static unsigned int refill_from_new(struct quarry_slab_cache *sc, void **objs, unsigned int nr,
 				    gfp_t gfp, int node, bool near, enum quarry_layer *layer)
 {
+	unsigned int order = order_wanted(sc), got;
 	struct quarry_slab *slab = NULL;
 	unsigned long flags;
-	unsigned int got;
 
-	if (sc->layout.min_order < sc->layout.order)
-		slab = create_slab(sc, sc->layout.order, gfp | __GFP_NORETRY, node, near,
-				   layer);
+	if (sc->layout.min_order < order)
+		slab = create_slab(sc, order, gfp | __GFP_NORETRY, node, near, layer);
 	if (!slab)
 		slab = create_slab(sc, sc->layout.min_order, gfp, node, near, layer);
 	if (!slab)
@@ -270,7 +290,7 @@ static unsigned int refill_from_new(struct quarry_slab_cache *sc, void **objs, u
 		destroy_slab(sc, slab);
 		return 0;
 	}
-	got = quarry_slab_take(slab, &sc->layout, objs, nr);
+	got = take_objs(sc, slab, objs, nr);
 	raw_spin_lock_irqsave(&sc->lock, flags);
 	account_slab(sc, slab, 1);
 	link_slab(sc, slab);
@@ -297,9 +317,11 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 		if (got)
 			return got;
 	}
+	got = refill_from_new(sc, objs, nr, gfp, node, false, layer);
+	if (!got && sc->guard)
+		quarry_guard_drain(sc);
 	/* Others may have freed some meanwhile, or a drain for our sake. */
-	return refill_from_new(sc, objs, nr, gfp, node, false, layer) ?:
-	       refill_from_slabs(sc, home, objs, nr);
+	return got ?: refill_from_slabs(sc, home, objs, nr);
 }
 
 /* === Drain === */
@@ -344,7 +366,7 @@ static void give_locked(struct quarry_slab_cache *sc, void *obj, struct list_hea
 		uncount_free(sc);
 		return;
 	}
-	if (!quarry_slab_give(slab, index)) {
+	if (quarry_slab_is_pending(slab, index) || !quarry_slab_give(slab, index)) {
 		quarry_report("cache %s: double free of %p\n", sc->name, obj);
 		uncount_free(sc);
 		return;
@@ -395,7 +417,12 @@ static void defer_object(struct quarry_mags *mags, void *obj)
 
 static void wipe_object(struct quarry_mags *mags, void *obj)
 {
-	memset(obj, 0, mags_to_cache(mags)->cache.zero_size);
+	struct quarry_slab_cache *sc = mags_to_cache(mags);
+
+	if (sc->guard)
+		quarry_guard_wipe(sc, obj);
+	else
+		memset(obj, 0, sc->wipe_size);
 }
 
 /*
@@ -405,22 +432,26 @@ static void wipe_object(struct quarry_mags *mags, void *obj)
 void quarry_slab_serve_pending(struct quarry_defer *defer, struct llist_node *node)
 {
 	struct quarry_slab *slab = container_of(node, struct quarry_slab, pending.node);
-	unsigned int nr_words = quarry_slab_nr_words(slab), word, bit, nr;
+	unsigned int nr_words = quarry_slab_nr_words(slab), word, bit, nr = 0;
 	struct quarry_slab_cache *sc = slab->cache;
 	unsigned long *frees = quarry_slab_frees(slab), bits;
-	void *objs[BITS_PER_LONG], *last = NULL;
+	void *objs[16], *last = NULL;
 
 	for (word = 0; word < nr_words; word++) {
 		bits = quarry_pending_take(&slab->pending, &frees[word]);
-		nr = 0;
-		for_each_set_bit(bit, &bits, BITS_PER_LONG)
+		for_each_set_bit(bit, &bits, BITS_PER_LONG) {
 			objs[nr++] = slab->base +
 				     (size_t)(word * BITS_PER_LONG + bit) * sc->layout.stride;
-		if (nr && !last)
-			last = objs[--nr];
-		quarry_mags_free_waited(&sc->mags, objs, nr);
+			if (!last)
+				last = objs[--nr];
+			if (nr < ARRAY_SIZE(objs))
+				continue;
+			quarry_mags_free_waited(&sc->mags, objs, nr);
+			nr = 0;
+		}
 		cond_resched();
 	}
+	quarry_mags_free_waited(&sc->mags, objs, nr);
 	quarry_pending_release(&slab->pending, frees, nr_words, defer, QUARRY_DEFER_SLABS);
 	if (last)
 		quarry_mags_free_waited(&sc->mags, &last, 1);
@@ -439,10 +470,15 @@ static const struct quarry_mags_ops cache_ops = {
 struct quarry_slab_cache *quarry_slab_cache_alloc(const struct quarry_pages *pages, gfp_t gfp)
 {
 	size_t size = struct_size_t(struct quarry_slab_cache, nodes, nr_node_ids);
+	size_t guard_size = pages->guards ? sizeof(struct quarry_guard) : 0;
+	struct quarry_slab_cache *sc;
 
-	if (quarry_fault(QUARRY_FAULT_CACHE, size))
+	if (quarry_fault(QUARRY_FAULT_CACHE, size + guard_size))
 		return NULL;
-	return kzalloc_node(size, gfp | __GFP_NOWARN, pages->node);
+	sc = kzalloc_node(size + guard_size, gfp | __GFP_NOWARN, pages->node);
+	if (sc && guard_size)
+		sc->guard = (void *)sc + size;
+	return sc;
 }
 
 void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *pages,
@@ -461,19 +497,27 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 	sc->ctor = ctor;
 	sc->constructed = ctor;
 	/* Constructed objects keep their state, typesafe ones have readers: nothing wipes them. */
-	sc->cache.zero_size = ctor || (flags & QUARRY_TYPESAFE_BY_RCU) ? 0 : size;
+	sc->wipe_size = ctor || (flags & QUARRY_TYPESAFE_BY_RCU) ? 0 : size;
+	/* With a guard nothing is written to what may not even be an object. */
+	sc->cache.zero_size = sc->guard ? 0 : sc->wipe_size;
 	strscpy(sc->name, name, sizeof(sc->name));
 	raw_spin_lock_init(&sc->lock);
 	INIT_LIST_HEAD(&sc->node);
 	for (node = 0; node < nr_node_ids; node++)
 		for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++)
 			INIT_LIST_HEAD(&sc->nodes[node].slabs[i]);
-	quarry_slab_layout_init(&sc->layout, size, align);
+	quarry_slab_layout_init(&sc->layout, size, align,
+				quarry_guard_behind(pages->guards, size), sc->guard);
 	/* Stays so if the cache is veiled. */
 	sc->cache.front.cpu = quarry_cold_cpu;
-	quarry_mags_init(&sc->mags, flags & QUARRY_ZEROED ? &sc->veiled : &sc->cache.front,
+	quarry_mags_init(&sc->mags, flags & QUARRY_ZEROED || sc->guard ? &sc->veiled :
+								       &sc->cache.front,
 			 &cache_ops, &pages->meta, sc->layout.stride, magazine_bytes);
 	sc->mags.defer = &pages->defer;
+	sc->mags.budget = pages->budget.cpu ? &pages->budget : NULL;
+	sc->mags.wipes = sc->guard;
+	if (sc->guard)
+		quarry_guard_init(sc);
 }
 
 static void gather_from(struct quarry_slab_cache *sc, struct list_head *empty,
@@ -517,9 +561,8 @@ void quarry_slab_cache_free_empty(struct quarry_slab_cache *sc)
 	}
 }
 
-unsigned long quarry_slab_cache_fini(struct quarry_slab_cache *sc)
+void quarry_slab_cache_fini(struct quarry_slab_cache *sc)
 {
-	unsigned long live = sc->nr_objs - sc->nr_free;
 	unsigned int i;
 	int node;
 
@@ -530,7 +573,6 @@ unsigned long quarry_slab_cache_fini(struct quarry_slab_cache *sc)
 			INIT_LIST_HEAD(&sc->nodes[node].slabs[i]);
 		}
 	}
-	return live;
 }
 
 void quarry_slab_cache_free(struct quarry_slab_cache *sc)
@@ -559,6 +601,8 @@ void *quarry_cache_alloc_node_site(struct quarry_cache *cache, gfp_t gfp, int no
 			obj = quarry_front_pop(&sc->veiled);
 		obj = obj ?: quarry_mags_alloc(&sc->mags, gfp);
 	}
+	if (obj && unlikely(sc->guard))
+		quarry_guard_alloc(sc, obj, site);
 	if (obj && quarry_cache_zeroes(sc, gfp))
 		memset(obj, 0, quarry_cache_zeroes(sc, gfp));
 	return obj;
@@ -591,12 +635,26 @@ void *quarry_cache_zero_slow(struct quarry_cache *cache, void *obj)
 }
 EXPORT_SYMBOL_GPL(quarry_cache_zero_slow);
 
-void quarry_cache_free_slow(struct quarry_cache *cache, void *obj)
+void quarry_cache_give_back(struct quarry_slab_cache *sc, void *obj)
 {
-	struct quarry_slab_cache *sc = to_slab_cache(cache);
-
+	if (unlikely(sc->guard)) {
+		obj = quarry_guard_retire(sc, obj);
+		if (!obj)
+			return;
+	}
 	if (!quarry_cache_is_veiled(sc) || !quarry_front_push(&sc->veiled, obj))
 		quarry_mags_free(&sc->mags, obj);
+}
+
+void quarry_cache_free_for(struct quarry_slab_cache *sc, void *obj, unsigned long caller)
+{
+	if (likely(!sc->guard) || quarry_guard_claim(sc, obj, caller))
+		quarry_cache_give_back(sc, obj);
+}
+
+void quarry_cache_free_slow(struct quarry_cache *cache, void *obj)
+{
+	quarry_cache_free_for(to_slab_cache(cache), obj, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_cache_free_slow);
 
@@ -615,6 +673,8 @@ void quarry_slab_cache_get_stats(struct quarry_slab_cache *sc,
 
 	quarry_mags_get_stats(&sc->mags, &stats->mags);
 	stats->nr_cached = quarry_mags_nr_cached(&sc->mags);
+	if (sc->guard)
+		stats->nr_cached += quarry_guard_nr_held(sc->guard);
 	raw_spin_lock_irqsave(&sc->lock, flags);
 	stats->nr_slabs = sc->nr_slabs;
 	stats->nr_pages = sc->nr_pages;
@@ -622,9 +682,10 @@ void quarry_slab_cache_get_stats(struct quarry_slab_cache *sc,
 	stats->nr_free = sc->nr_free;
 	raw_spin_unlock_irqrestore(&sc->lock, flags);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_slab_cache_get_stats);
 
 struct slab_sums {
-	unsigned long slabs, objs, nr_free, pages;
+	unsigned long slabs, objs, nr_free, pages, noted;
 };
 
 static int verify_list(struct quarry_slab_cache *sc, int node, unsigned int list,
@@ -644,25 +705,26 @@ static int verify_list(struct quarry_slab_cache *sc, int node, unsigned int list
 		sums->objs += slab->nr_objs;
 		sums->nr_free += slab->nr_free;
 		sums->pages += 1UL << slab->order;
+		if (sc->guard && !quarry_guard_verify(sc, slab, &sums->noted))
+			return -__LINE__;
 	}
 	return 0;
 }
 
-static int verify_locked(struct quarry_slab_cache *sc)
+static int verify_locked(struct quarry_slab_cache *sc, struct slab_sums *sums)
 {
-	struct slab_sums sums = {};
 	unsigned int i;
 	int node, ret;
 
 	for (node = 0; node < nr_node_ids; node++) {
 		for (i = 0; i < QUARRY_SLABS_NR_LISTS; i++) {
-			ret = verify_list(sc, node, i, &sums);
+			ret = verify_list(sc, node, i, sums);
 			if (ret)
 				return ret;
 		}
 	}
-	if (sums.slabs != sc->nr_slabs || sums.objs != sc->nr_objs ||
-	    sums.nr_free != sc->nr_free || sums.pages != sc->nr_pages)
+	if (sums->slabs != sc->nr_slabs || sums->objs != sc->nr_objs ||
+	    sums->nr_free != sc->nr_free || sums->pages != sc->nr_pages)
 		return -__LINE__;
 	return 0;
 }
@@ -670,16 +732,19 @@ static int verify_locked(struct quarry_slab_cache *sc)
 int quarry_slab_cache_verify(struct quarry_slab_cache *sc)
 {
 	struct quarry_slab_cache_stats stats;
-	unsigned long flags;
+	struct slab_sums sums = {};
+	unsigned long flags, live;
 	int ret;
 
 	raw_spin_lock_irqsave(&sc->lock, flags);
-	ret = verify_locked(sc);
+	ret = verify_locked(sc, &sums);
 	raw_spin_unlock_irqrestore(&sc->lock, flags);
 	if (!ret) {
 		quarry_slab_cache_get_stats(sc, &stats);
-		if (stats.nr_objs - stats.nr_free - stats.nr_cached !=
-		    stats.mags.nr_alloc - stats.mags.nr_free)
+		live = stats.mags.nr_alloc - stats.mags.nr_free;
+		if (stats.nr_objs - stats.nr_free - stats.nr_cached != live ||
+		    sums.noted > live ||
+		    (sc->guard && sums.noted != live && !READ_ONCE(sc->pages->defer.used)))
 			ret = -__LINE__;
 	}
 	if (!ret)

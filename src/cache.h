@@ -11,6 +11,7 @@
 
 #include <quarry/cache.h>
 
+#include "guard.h"
 #include "magazine.h"
 #include "pages.h"
 #include "slab.h"
@@ -29,9 +30,11 @@ struct quarry_slab_cache {
 	struct quarry_cache cache;		/* first: public part */
 	struct quarry_front veiled;		/* see quarry_cache_is_veiled() */
 	struct quarry_mags mags;
+	struct quarry_guard *guard;		/* constant: of a heap that tracks, or NULL */
 	struct quarry_pages *pages;		/* constant, as the next nine */
 	struct quarry_slab_layout layout;
 	unsigned int size;			/* object size as asked for, bytes */
+	unsigned int wipe_size;			/* bytes that may be wiped: all or none */
 	unsigned int flags;			/* QUARRY_DATA, ... */
 	enum quarry_kind kind;
 	void (*ctor)(void *obj);
@@ -78,7 +81,7 @@ static inline size_t quarry_cache_zeroes(const struct quarry_slab_cache *sc, gfp
 {
 	if ((gfp & __GFP_ZERO) || (sc->flags & QUARRY_ZEROED))
 		return sc->size;
-	return want_init_on_alloc(gfp) ? sc->cache.zero_size : 0;
+	return want_init_on_alloc(gfp) ? sc->wipe_size : 0;
 }
 
 /* Is __GFP_ZERO refused, after a report? */
@@ -91,11 +94,10 @@ void quarry_slab_cache_init(struct quarry_slab_cache *sc, struct quarry_pages *p
 			    const char *name, size_t size, size_t align, unsigned int flags,
 			    void (*ctor)(void *obj), unsigned int magazine_bytes);
 /*
- * Magazines have been flushed and nobody uses the cache.  Gives all slabs back
- * and returns the number of objects that were still allocated.  After a grace
- * period quarry_slab_cache_free() frees the rest.
+ * Magazines have been flushed and nobody uses the cache.  Gives all slabs back.  After a
+ * grace period quarry_slab_cache_free() frees the rest.
  */
-unsigned long quarry_slab_cache_fini(struct quarry_slab_cache *sc);
+void quarry_slab_cache_fini(struct quarry_slab_cache *sc);
 void quarry_slab_cache_free(struct quarry_slab_cache *sc);
 
 /* QUARRY_DEFER_SLABS: pending objects of a slab that have waited long enough are freed. */
@@ -103,6 +105,14 @@ void quarry_slab_serve_pending(struct quarry_defer *defer, struct llist_node *no
 
 /* Slabs without any object in use go back to the page heap. */
 void quarry_slab_cache_free_empty(struct quarry_slab_cache *sc);
+
+/*
+ * What quarry_cache_free() does, for who knows whom it is done for.  @caller: an address in
+ * code.
+ */
+void quarry_cache_free_for(struct quarry_slab_cache *sc, void *obj, unsigned long caller);
+/* The second half: the object has been claimed, or the cache has no guard. */
+void quarry_cache_give_back(struct quarry_slab_cache *sc, void *obj);
 
 void quarry_slab_cache_get_stats(struct quarry_slab_cache *sc,
 				 struct quarry_slab_cache_stats *stats);

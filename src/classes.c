@@ -2,7 +2,8 @@
 /*
  * Caches of a heap's size classes, and tables that a heap was created with.
  *
- * The inline path takes a cache from a slot: classes[kind][quarry_size_class(size)].
+ * The inline path takes the front of a cache from a slot: fronts[kind][
+ * quarry_size_class(size)], a copy of that of the cache in classes[] at the same place.
  * A heap without a table of its own has the cache of one default class in each slot,
  * made on first use.  Until then the slot points to one static cold cache whose front
  * misses both ways.
@@ -24,7 +25,7 @@
  * row of the own table; then the direct slots of the row get it.
  *
  * Invariant (quarry_classes_verify()): a cut slot is cold; a direct one is, too, or has
- * the cache of its row.
+ * the cache of its row.  The copy of a front is cold or that of the slot's cache.
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -142,8 +143,10 @@ int quarry_classes_init(struct quarry_heap_priv *hp, const struct quarry_heap_pa
 	unsigned int k, i;
 
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
-		for (i = 0; i < QUARRY_NR_CLASSES; i++)
+		for (i = 0; i < QUARRY_NR_CLASSES; i++) {
+			hp->heap.fronts[k][i] = cold_cache.cache.front;
 			hp->heap.classes[k][i] = &cold_cache.cache;
+		}
 		if (!p->nr_class_sizes)
 			continue;
 		hp->own[k] = own_create(p, k);
@@ -231,6 +234,15 @@ struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_
 	return cache;
 }
 
+void quarry_classes_follow(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size)
+{
+	unsigned int slot = quarry_size_class(size, kind);
+
+	/* Cold if the slot is cut.  Pairs as above. */
+	quarry_front_follow(&hp->heap.fronts[kind][slot],
+			    &READ_ONCE(hp->heap.classes[kind][slot])->front);
+}
+
 /* === What was missed where no cache can be made === */
 
 void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size)
@@ -242,6 +254,7 @@ void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kin
 		set_bit(row - own->rows, own->missed);
 	else
 		set_bit(quarry_size_class(size, kind), hp->missed[kind]);
+	WRITE_ONCE(hp->missing_node, numa_mem_id());
 	quarry_defer_add(&hp->pages.defer, QUARRY_DEFER_CLASSES, &hp->missing);
 }
 
@@ -250,7 +263,7 @@ static void make_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_
 	struct quarry_cache *cache = quarry_heap_class(hp, kind, size, GFP_KERNEL);
 
 	if (cache)
-		quarry_mags_request(&to_slab_cache(cache)->mags);
+		quarry_mags_restock(&to_slab_cache(cache)->mags, READ_ONCE(hp->missing_node));
 }
 
 void quarry_classes_serve_missed(struct quarry_defer *defer, struct llist_node *node)
@@ -321,14 +334,31 @@ static int verify_own(const struct quarry_own_classes *own, struct quarry_cache 
 	return 0;
 }
 
+static int verify_fronts(const struct quarry_front *fronts, struct quarry_cache *const *slots)
+{
+	unsigned int slot;
+
+	for (slot = 0; slot < QUARRY_NR_CLASSES; slot++) {
+		/* Pairs with smp_store_release() in quarry_front_follow(). */
+		struct quarry_cpu __percpu *cpu = smp_load_acquire(&fronts[slot].cpu);
+
+		if (cpu != cold_cache.cache.front.cpu &&
+		    cpu != READ_ONCE(READ_ONCE(slots[slot])->front.cpu))
+			return -__LINE__;
+	}
+	return 0;
+}
+
 int quarry_classes_verify(struct quarry_heap_priv *hp)
 {
 	unsigned int k;
 	int ret = 0;
 
-	for (k = 0; k < QUARRY_NR_KINDS && !ret; k++)
-		if (hp->own[k])
+	for (k = 0; k < QUARRY_NR_KINDS && !ret; k++) {
+		ret = verify_fronts(hp->heap.fronts[k], hp->heap.classes[k]);
+		if (!ret && hp->own[k])
 			ret = verify_own(hp->own[k], hp->heap.classes[k], first_slot(k));
+	}
 	if (!ret)
 		return 0;
 	quarry_report("heap %s: size classes are corrupt: check at line %d\n", hp->name, -ret);

@@ -31,6 +31,13 @@
 #define QUARRY_GFP_ATOMIC	0
 #endif
 
+/* Since 6.2 call_rcu() may dawdle for seconds if the kernel was told so; memory should not. */
+#ifdef QUARRY_HAVE_CALL_RCU_HURRY
+#define quarry_call_rcu(head, fn)	call_rcu_hurry(head, fn)
+#else
+#define quarry_call_rcu(head, fn)	call_rcu(head, fn)
+#endif
+
 #ifndef struct_size_t
 #define struct_size_t(type, member, count) struct_size((type *)NULL, member, count)
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, arenas, pools and
- * the like; trim, and one file for each knob.
+ * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, cpus, arenas,
+ * pools, owners and the like; trim, and one file for each knob.
  *
  * Each file is one table: a header line, aligned columns, units in the header.
  * The numbers are sums of per-CPU counters and copies taken under short locks;
@@ -13,10 +13,13 @@
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
+#include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/nodemask.h>
+#include <linux/percpu.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -66,6 +69,9 @@ static int stats_show(struct seq_file *m, void *unused)
 	ROW(nr_extent_allocs, "extents");
 	ROW(nr_kernel_calls, "calls");
 #undef ROW
+	seq_printf(m, "%-16s %16s  mode\n", "guards",
+		   hp->pages.guards & QUARRY_HEAP_HARDENED ? "hardened" :
+		   hp->pages.guards ? "track" : "none");
 	mutex_lock(&hp->mutex);
 	seq_printf(m, "%-16s %16s  %s, %s:%u\n", "owner",
 		   hp->owner ? module_name(hp->owner) : "(kernel)", hp->site->function,
@@ -88,6 +94,7 @@ static_assert(ARRAY_SIZE(layer_names) == NR_LAYERS);
 struct layers_arg {
 	struct seq_file *m;
 	unsigned long sum[NR_LAYERS];
+	struct quarry_reach reach;
 };
 
 static void show_layers_row(struct seq_file *m, const char *name, const unsigned long *n)
@@ -122,6 +129,7 @@ static void show_cache_layers(struct quarry_slab_cache *sc, void *arg)
 	struct quarry_mags_stats stats;
 
 	quarry_mags_get_stats(&sc->mags, &stats);
+	quarry_reach_add(&((struct layers_arg *)arg)->reach, &stats, QUARRY_LAYER_SLAB);
 	show_layers_of(arg, sc->name, &stats);
 }
 
@@ -134,6 +142,7 @@ static void show_run_layers(struct quarry_runs *runs, struct layers_arg *arg)
 	for (k = 0; k < QUARRY_NR_KINDS; k++) {
 		for (order = 0; order < QUARRY_NR_PAGE_FRONTS; order++) {
 			quarry_mags_get_stats(&runs->fronts[k][order].mags, &stats);
+			quarry_reach_add(&arg->reach, &stats, QUARRY_LAYER_BUDDY);
 			snprintf(name, sizeof(name), "%s-order-%u",
 				 k == QUARRY_KIND_DATA ? "datapages" : "pages", order);
 			show_layers_of(arg, name, &stats);
@@ -147,6 +156,33 @@ static void show_run_layers(struct quarry_runs *runs, struct layers_arg *arg)
 		stats.nr_alloc += stats.low[i];
 	}
 	show_layers_of(arg, "pages-other", &stats);
+}
+
+/* How often each layer was reached, beginning with what each allocation reaches. */
+static void show_reach(struct seq_file *m, const struct quarry_reach *reach)
+{
+	static const char * const names[] = {
+		"magazines of a CPU", "depot", "slab; buddy of pages", "buddy; extent of pages",
+		"extent; kernel for pages",
+	};
+	unsigned int i;
+
+	static_assert(ARRAY_SIZE(names) == QUARRY_NR_REACHES);
+	seq_printf(m, "\n%-24s %12s %12s %12s %12s\n", "allocations that reached", "all",
+		   "first use", "again", "times fewer");
+	for (i = 0; i < QUARRY_NR_REACHES; i++) {
+		unsigned long again = quarry_reach_again(reach, i), times;
+
+		seq_printf(m, "%-24s %12lu %12lu %12lu", names[i], reach->all[i], reach->first[i],
+			   again);
+		if (!i || !again) {
+			seq_printf(m, " %12s\n", "-");
+			continue;
+		}
+		/* In tenths, rounded down. */
+		times = 10 * quarry_reach_again(reach, i - 1) / again;
+		seq_printf(m, " %10lu.%lu\n", times / 10, times % 10);
+	}
 }
 
 static int layers_show(struct seq_file *m, void *unused)
@@ -164,6 +200,7 @@ static int layers_show(struct seq_file *m, void *unused)
 	mutex_unlock(&hp->mutex);
 	show_run_layers(&hp->runs, &arg);
 	show_layers_row(m, "all", arg.sum);
+	show_reach(m, &arg.reach);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(layers);
@@ -209,6 +246,59 @@ static int caches_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(caches);
+
+/* === cpus === */
+
+struct cpus_arg {
+	unsigned int cpu;
+	int node;
+	struct quarry_mags_place place;
+};
+
+static void add_cpu(struct quarry_mags *mags, void *arg)
+{
+	struct cpus_arg *c = arg;
+
+	quarry_mags_look_at_cpu(mags, c->cpu, &c->place);
+}
+
+static void add_node(struct quarry_mags *mags, void *arg)
+{
+	struct cpus_arg *c = arg;
+
+	quarry_mags_look_at_depot(mags, c->node, &c->place);
+}
+
+static int cpus_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+	struct quarry_budget *budget = &hp->pages.budget;
+	struct quarry_budget_cpu *b;
+	struct cpus_arg arg;
+
+	seq_printf(m, "%-8s %8s %10s %12s %12s %12s %8s\n", "cpu", "fronts", "magazines",
+		   "cached/B", "room/B", "cpu_bytes", "refused");
+	mutex_lock(&hp->mutex);
+	for_each_online_cpu(arg.cpu) {
+		b = per_cpu_ptr(budget->cpu, arg.cpu);
+		memset(&arg.place, 0, sizeof(arg.place));
+		quarry_heap_walk_fronts(hp, add_cpu, &arg);
+		seq_printf(m, "%-8u %8lu %10lu %12lu %12lu %12lu %8lu\n", arg.cpu,
+			   arg.place.nr_fronts, arg.place.nr_magazines, arg.place.bytes,
+			   atomic_long_read(&b->held), READ_ONCE(budget->bound),
+			   atomic_long_read(&b->nr_refused));
+	}
+	seq_printf(m, "\n%-8s %8s %10s %12s\n", "depot", "fronts", "magazines", "cached/B");
+	for_each_online_node(arg.node) {
+		memset(&arg.place, 0, sizeof(arg.place));
+		quarry_heap_walk_fronts(hp, add_node, &arg);
+		seq_printf(m, "node%-4d %8lu %10lu %12lu\n", arg.node, arg.place.nr_fronts,
+			   arg.place.nr_magazines, arg.place.bytes);
+	}
+	mutex_unlock(&hp->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(cpus);
 
 /* === arenas === */
 
@@ -260,6 +350,14 @@ static int pools_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(pools);
+
+/* === owners === */
+
+static int owners_show(struct seq_file *m, void *unused)
+{
+	return quarry_owners_show(m, m->private);
+}
+DEFINE_SHOW_ATTRIBUTE(owners);
 
 /* === last_failure, reclaimers === */
 
@@ -368,8 +466,10 @@ void quarry_debugfs_add(struct quarry_heap_priv *hp)
 	debugfs_create_file("layers", 0444, hp->dir, hp, &layers_fops);
 	debugfs_create_file("buddy", 0444, hp->dir, hp, &buddy_fops);
 	debugfs_create_file("caches", 0444, hp->dir, hp, &caches_fops);
+	debugfs_create_file("cpus", 0444, hp->dir, hp, &cpus_fops);
 	debugfs_create_file("arenas", 0444, hp->dir, hp, &arenas_fops);
 	debugfs_create_file("pools", 0444, hp->dir, hp, &pools_fops);
+	debugfs_create_file("owners", 0444, hp->dir, hp, &owners_fops);
 	debugfs_create_file("last_failure", 0444, hp->dir, hp, &last_failure_fops);
 	debugfs_create_file("reclaimers", 0444, hp->dir, hp, &reclaimers_fops);
 	debugfs_create_file("trim", 0200, hp->dir, hp, &trim_fops);

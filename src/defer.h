@@ -12,19 +12,26 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
-/* In the order in which the worker looks at them. */
 enum quarry_deferral {
-	QUARRY_DEFER_POOLS,	/* pools that few objects are left of */
-	QUARRY_DEFER_PRESSED,	/* a heap: pools that may give up what they have grown */
+	/* at once, by a worker that may wait for memory, and for whom nobody waits that might */
 	QUARRY_DEFER_CLASSES,	/* a heap: size classes to be made */
 	QUARRY_DEFER_RESTOCK,	/* fronts that had nothing for who may not refill them */
-	QUARRY_DEFER_WAITING,	/* fronts with a magazine that waits to be full */
+	QUARRY_DEFER_PRESSED,	/* a heap: pools that may give up what they have grown */
+	QUARRY_DEFER_POOLS,	/* pools that few objects are left of */
+	/* a grace period may have passed: by one that allocates nothing */
 	QUARRY_DEFER_SLABS,	/* slabs with pending objects */
 	QUARRY_DEFER_EXTENTS,	/* extents with pending runs */
+	/* when there was time to fill them, by one of the same kind */
+	QUARRY_DEFER_WAITING,	/* fronts with a magazine that waits to be full */
 	QUARRY_NR_DEFERRALS,
 };
 
-struct task_struct;
+enum quarry_server {
+	QUARRY_SERVER_STOCK,
+	QUARRY_SERVER_PENDING,
+	QUARRY_SERVER_WAITING,
+	QUARRY_NR_SERVERS,
+};
 
 struct quarry_defer {
 	struct {
@@ -36,10 +43,11 @@ struct quarry_defer {
 		void (*serve)(struct quarry_defer *defer, struct llist_node *node);
 	} kinds[QUARRY_NR_DEFERRALS];
 	struct irq_work irq_work;
-	struct delayed_work work;
-	struct task_struct *server;	/* the worker, while it works */
+	struct delayed_work servers[QUARRY_NR_SERVERS];
 	atomic_long_t waiting;		/* bytes that wait for a grace period */
+	atomic_long_t nr_sealed;	/* magazines that do, and are not in @waiting yet */
 	bool used;			/* something was put off, ever */
+	bool stopped;
 };
 
 /* Frees of parts of one thing (a slab, an extent) that wait for a grace period. */
@@ -52,10 +60,14 @@ void quarry_defer_init(struct quarry_defer *defer);
 /* Nothing is added any more; what was added is not served.  Process context, may sleep. */
 void quarry_defer_stop(struct quarry_defer *defer);
 /*
- * What was added before has been served; waits for a grace period.  Process context.  False,
- * and nothing was done, for the worker itself, whose allocations come here, too.
+ * What was marked before, and by nobody since, has been freed; waits for a grace period, but
+ * for nothing that allocates.  Process context.
  */
-bool quarry_defer_flush(struct quarry_defer *defer);
+void quarry_defer_flush(struct quarry_defer *defer);
+/* All that was put off before is done, allocations too.  Process context. */
+void quarry_defer_flush_all(struct quarry_defer *defer);
+int quarry_defer_global_init(void);
+void quarry_defer_global_exit(void);
 
 /* A node that is on no list points to itself. */
 static inline void quarry_defer_init_node(struct llist_node *node)
@@ -64,15 +76,19 @@ static inline void quarry_defer_init_node(struct llist_node *node)
 }
 
 /*
- * Have the worker look at a node, unless it is going to anyway; true if not.  Soon, from
- * any context, or within 20 milliseconds, from any but NMI.
+ * Have a worker look at a node, unless it is going to anyway; true if not.  Any context.
+ * What was stored before is seen by the worker in either case.
  */
 bool quarry_defer_add(struct quarry_defer *defer, enum quarry_deferral kind,
 		      struct llist_node *node);
-bool quarry_defer_add_slowly(struct quarry_defer *defer, enum quarry_deferral kind,
-			     struct llist_node *node);
-/* What was stored before is seen by who finds that the node cannot be added, and vice versa. */
+/* What is stored after it is seen by who finds that the node cannot be added. */
 void quarry_defer_release(struct llist_node *node);
+
+/* Is the node on a list, or about to be? */
+static inline bool quarry_defer_is_taken(const struct llist_node *node)
+{
+	return READ_ONCE(node->next) != node;
+}
 
 static inline void quarry_pending_init(struct quarry_pending *pending)
 {

@@ -40,12 +40,12 @@ static struct quarry_magazine *put_magazine(struct quarry_mags *mags, struct qua
 	if (mag == &quarry_empty_magazine)
 		return NULL;
 	if (!mag->count) {
-		if (mag->capacity != mags->capacity || depot->empty.nr >= mags->max_full)
+		if (mag->capacity != READ_ONCE(mags->capacity) || depot->empty.nr >= mags->max_full)
 			return mag;
 		quarry_mag_push(&depot->empty, mag);
 		return NULL;
 	}
-	if (depot->full.nr >= mags->max_full)
+	if (!quarry_depot_has_room(mags, depot))
 		return mag;
 	quarry_mag_push(&depot->full, mag);
 	return NULL;
@@ -56,16 +56,6 @@ struct quarry_magazine *quarry_depot_leave_cpu(struct quarry_mags *mags,
 					       struct quarry_magazine *mag)
 {
 	return mag->count && quarry_mags_sorts(mags) ? mag : put_magazine(mags, depot, mag);
-}
-
-void quarry_depot_count_exchange(struct quarry_mags *mags, struct quarry_depot *depot)
-{
-	lockdep_assert_held(&depot->lock);
-	if (mags->capacity < mags->max_capacity &&
-	    ++depot->nr_exchanges >= 8UL * num_online_cpus()) {
-		depot->nr_exchanges = 0;
-		WRITE_ONCE(mags->capacity, min(2 * mags->capacity + 2, mags->max_capacity));
-	}
 }
 
 void quarry_magazine_free(struct quarry_mags *mags, struct quarry_magazine *mag)
@@ -79,8 +69,21 @@ static void retire_magazine(struct quarry_mags *mags, struct quarry_magazine *ma
 	if (!mag)
 		return;
 	if (mag->count)
-		mags->ops->drain(mags, mag->objs, mag->count);
+		quarry_mags_drain(mags, mag->objs, mag->count);
 	quarry_magazine_free(mags, mag);
+}
+
+/* From now on there is something that ticks may find unused: see fallback.c. */
+static void tell(struct quarry_mags *mags)
+{
+	struct quarry_pages *pages;
+
+	if (!mags->budget || likely(READ_ONCE(mags->budget->stocked)))
+		return;
+	pages = container_of(mags->budget, struct quarry_pages, budget);
+	WRITE_ONCE(mags->budget->stocked, true);
+	if (pages->notify)
+		pages->notify(pages);
 }
 
 /* An empty magazine of the current capacity, in our hands; NULL if there is no memory. */
@@ -91,6 +94,7 @@ struct quarry_magazine *quarry_magazine_get(struct quarry_mags *mags, gfp_t gfp)
 	struct quarry_magazine *mag;
 	unsigned long flags;
 
+	tell(mags);
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	mag = quarry_mag_pop(&depot->empty);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -108,7 +112,7 @@ struct quarry_magazine *quarry_magazine_get(struct quarry_mags *mags, gfp_t gfp)
 
 /* === Sorting by node === */
 
-static void retire_list(struct quarry_mags *mags, struct quarry_magazine *list)
+void quarry_magazines_retire(struct quarry_mags *mags, struct quarry_magazine *list)
 {
 	struct quarry_magazine *next;
 
@@ -171,7 +175,7 @@ static void send_home(struct quarry_mags *mags, struct quarry_magazine *mag, int
 	raw_spin_lock_irqsave(&depot->lock, flags);
 	move_locked(mags, depot, node, mag, &spare, &surplus);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	retire_list(mags, surplus);
+	quarry_magazines_retire(mags, surplus);
 	if (spare)
 		quarry_magazine_free(mags, spare);
 	while (i < mag->count) {
@@ -182,7 +186,7 @@ static void send_home(struct quarry_mags *mags, struct quarry_magazine *mag, int
 			continue;
 		}
 		mag->objs[i] = mag->objs[--mag->count];
-		mags->ops->drain(mags, &obj, 1);
+		quarry_mags_drain(mags, &obj, 1);
 	}
 }
 

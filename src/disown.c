@@ -17,11 +17,6 @@
 #include "heap.h"
 #include "internal.h"
 
-const struct quarry_site quarry_gone_site = {
-	.file = "(module gone)",
-	.function = "(module gone)",
-};
-
 static void disown_cache(struct quarry_slab_cache *sc, void *arg)
 {
 	struct module *mod = arg;
@@ -50,10 +45,11 @@ static void disown_heap(struct quarry_heap_priv *hp, void *arg)
 		quarry_report("module %s leaves %lu arenas behind in heap %s\n", module_name(mod),
 			      arenas, hp->name);
 	quarry_pressure_disown(&hp->pressure, mod);
+	quarry_owners_disown(hp, mod);
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, disown_cache, mod);
 	quarry_pools_disown(hp, mod);
-	/* A constructor or a reset that is running ends before its module goes. */
+	/* What is running of it, or a report that names a site, ends before it goes. */
 	synchronize_rcu();
 	if (within_module((unsigned long)hp->site, mod)) {
 		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n",

@@ -57,6 +57,7 @@
 #include "extent.h"
 #include "fault.h"
 #include "internal.h"
+#include "note.h"
 
 #define LEAF_SIZE	BIT(QUARRY_EXTENT_LEAF_SHIFT)
 #define NR_LEAVES	1024		/* 512 k extents: 2 TiB of 4 MiB each */
@@ -85,6 +86,11 @@ static size_t extent_size(unsigned long nr_pages)
 
 	return ALIGN(extent_struct_size(order), sizeof(long)) +
 	       quarry_buddy_state_size(nr_pages, order) + 2 * absent_size(nr_pages);
+}
+
+static size_t notes_size(unsigned long nr_pages)
+{
+	return nr_pages * sizeof(struct quarry_note);
 }
 
 /* Make sure that @index has a leaf. */
@@ -177,11 +183,36 @@ static void put_frozen(struct quarry_backing *backing, struct page *page, unsign
 	__free_pages(page, ilog2(nr_pages));
 }
 
-/* Descriptor, index and leaves of the page map, with nothing said about pages yet. */
-static struct quarry_extent *get_descriptors(struct quarry_meta *meta, const struct page *page,
-					     unsigned long nr_pages, gfp_t gfp)
+/* The descriptor, and notes if wanted. */
+static struct quarry_extent *alloc_extent(struct quarry_meta *meta, unsigned long nr_pages,
+					  bool track, gfp_t gfp)
 {
 	struct quarry_extent *ext = quarry_meta_alloc(meta, extent_size(nr_pages), gfp);
+
+	if (!ext || !track)
+		return ext;
+	ext->notes = quarry_meta_alloc(meta, notes_size(nr_pages), gfp);
+	if (!ext->notes) {
+		quarry_meta_free(meta, ext, extent_size(nr_pages));
+		return NULL;
+	}
+	quarry_notes_init(ext->notes, nr_pages);
+	return ext;
+}
+
+static void free_extent(struct quarry_meta *meta, struct quarry_extent *ext,
+			unsigned long nr_pages)
+{
+	quarry_meta_free(meta, ext->notes, notes_size(nr_pages));
+	quarry_meta_free(meta, ext, extent_size(nr_pages));
+}
+
+/* Descriptor, index and leaves of the page map, with nothing said about pages yet. */
+static struct quarry_extent *get_descriptors(const struct quarry_extent_source *source,
+					     const struct page *page, gfp_t gfp)
+{
+	unsigned long nr_pages = source->nr_pages;
+	struct quarry_extent *ext = alloc_extent(source->meta, nr_pages, source->track, gfp);
 	int index;
 
 	if (!ext)
@@ -201,7 +232,7 @@ err_index:
 err_map:
 	quarry_pagemap_uncover(page_to_pfn(page), nr_pages);
 err_ext:
-	quarry_meta_free(meta, ext, extent_size(nr_pages));
+	free_extent(source->meta, ext, nr_pages);
 	return NULL;
 }
 
@@ -224,7 +255,7 @@ struct quarry_extent *quarry_extent_get(struct quarry_pages *pages, enum quarry_
 	page = get_frozen(source);
 	if (!page)
 		return NULL;
-	ext = get_descriptors(source->meta, page, nr_pages, gfp);
+	ext = get_descriptors(source, page, gfp);
 	if (!ext) {
 		put_frozen(source->backing, page, nr_pages);
 		return NULL;
@@ -374,10 +405,8 @@ static unsigned int put_pages(struct quarry_extent *ext)
 static void free_descriptors(struct rcu_head *rcu)
 {
 	struct quarry_extent *ext = container_of(rcu, struct quarry_extent, rcu);
-	struct quarry_meta *meta = ext->meta;
-	unsigned int nr_pages = ext->nr_pages;
 
-	quarry_meta_free(meta, ext, extent_size(nr_pages));
+	free_extent(ext->meta, ext, ext->nr_pages);
 }
 
 unsigned int quarry_extent_put(struct quarry_extent *ext)

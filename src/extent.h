@@ -22,6 +22,7 @@
 
 struct notifier_block;
 struct quarry_backing;
+struct quarry_note;
 struct quarry_pages;
 
 #define QUARRY_EXTENT_MAX_ORDER	(ilog2(QUARRY_EXTENT_MAX_SIZE) - PAGE_SHIFT)
@@ -46,6 +47,7 @@ struct quarry_extent {
 	bool linked;			/* under pages->lock: the bucket, or spare */
 	unsigned int nr_absent;		/* under pages->lock: pages given back early */
 	unsigned long *absent;		/* bit per page: they may be another extent's by now */
+	struct quarry_note *notes;	/* constant: per page, of runs; or NULL */
 	bool split;			/* under the heap's reclaim mutex: see extent.c */
 	unsigned long *frees;		/* bit per page: a run whose free is pending starts there */
 	struct quarry_pending pending;	/* of frees */
@@ -109,6 +111,7 @@ struct quarry_extent_source {
 	unsigned long nr_pages;		/* the kernel gives powers of two only */
 	unsigned int order;		/* alignment, in pages */
 	int node;
+	bool track;			/* with notes */
 	gfp_t gfp;			/* goes to the kernel as it is */
 };
 

@@ -46,6 +46,19 @@ bool quarry_run_free_later(const void *ptr, unsigned long owner, unsigned long c
 	return true;
 }
 
+/* Of a heap that tracks: what is freed a second time is told now.  Preemption is off. */
+static bool claim(const void *ptr, unsigned long owner, unsigned long caller)
+{
+	struct quarry_slab *slab = quarry_owner_to_slab(owner);
+	struct quarry_extent *ext;
+
+	if (slab)
+		return likely(!slab->cache->guard) ||
+		       quarry_guard_claim(slab->cache, ptr, caller);
+	ext = PAGE_ALIGNED(ptr) && quarry_run_nr_pages(owner) ? __quarry_extent_find(ptr) : NULL;
+	return !ext || quarry_run_note_free(ext, ptr, caller);
+}
+
 void quarry_free_rcu(const void *ptr)
 {
 	struct quarry_page_front *front;
@@ -58,12 +71,19 @@ void quarry_free_rcu(const void *ptr)
 	owner = quarry_owner(ptr);
 	slab = quarry_owner_to_slab(owner);
 	front = quarry_owner_to_front(owner);
-	if (likely(slab && quarry_slab_starts(slab, ptr)))
+	if (unlikely(slab && !quarry_slab_starts(slab, ptr))) {
+		quarry_report_bad_free(ptr, owner, _RET_IP_);
+		goto out;
+	}
+	if (unlikely(!claim(ptr, owner, _RET_IP_)))
+		goto out;
+	if (likely(slab))
 		quarry_mags_free_later(&slab->cache->mags, (void *)ptr);
 	else if (front && PAGE_ALIGNED(ptr))
 		quarry_mags_free_later(&front->run->mags, (void *)ptr);
-	else if (slab || !quarry_run_free_later(ptr, owner, _RET_IP_))
+	else if (!quarry_run_free_later(ptr, owner, _RET_IP_))
 		quarry_report_bad_free(ptr, owner, _RET_IP_);
+out:
 	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(quarry_free_rcu);
@@ -81,15 +101,18 @@ static void free_run(struct quarry_extent *ext, void *addr)
 	owner = quarry_owner(addr);
 	preempt_enable();
 	nr_pages = quarry_run_nr_pages(owner);
-	if (want_init_on_free())
+	if (!nr_pages)
+		goto gone;
+	if (want_init_on_free() || ext->pages->guards & QUARRY_HEAP_HARDENED)
 		memset(addr, 0, nr_pages << PAGE_SHIFT);
 	atomic_long_sub(nr_pages << PAGE_SHIFT, &ext->pages->defer.waiting);
 	preempt_disable();
 	ret = quarry_run_free(&hp->runs, ext, addr, owner);
 	preempt_enable();
-	if (ret)
-		quarry_report("heap %s: %p was freed while its free was pending\n", hp->name,
-			      addr);
+	if (!ret)
+		return;
+gone:
+	quarry_report("heap %s: %p was freed while its free was pending\n", hp->name, addr);
 }
 
 /* The extent stays as long as one of its runs was not given back: see cache.c. */
@@ -123,28 +146,47 @@ static void seal_cache(struct quarry_slab_cache *sc, void *unused)
 	quarry_mags_seal(&sc->mags);
 }
 
+static void seal_all(struct quarry_heap_priv *hp)
+{
+	mutex_lock(&hp->mutex);
+	quarry_heap_walk_caches(hp, seal_cache, NULL);
+	/* Under the mutex: so that a dead CPU's have been sealed, or are not there, either. */
+	quarry_runs_seal(&hp->runs);
+	mutex_unlock(&hp->mutex);
+}
+
+/* A sealed magazine waits twice, and slabs that it empties once more. */
+static void drain_callbacks(struct quarry_heap_priv *hp)
+{
+	rcu_barrier();
+	rcu_barrier();
+	if (atomic_long_read(&hp->pages.defer.waiting) > 0)
+		rcu_barrier();
+}
+
 void quarry_heap_settle(struct quarry_heap_priv *hp)
 {
 	if (!READ_ONCE(hp->pages.defer.used))
 		return;
-	mutex_lock(&hp->mutex);
-	quarry_heap_walk_caches(hp, seal_cache, NULL);
-	mutex_unlock(&hp->mutex);
-	quarry_runs_seal(&hp->runs);
-	quarry_defer_flush(&hp->pages.defer);
-	/* What CPUs were filling waits twice. */
-	rcu_barrier();
-	rcu_barrier();
+	seal_all(hp);
+	quarry_defer_flush_all(&hp->pages.defer);
+	drain_callbacks(hp);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_heap_settle);
 
-bool quarry_heap_wait(struct quarry_heap_priv *hp)
+void quarry_heap_wait(struct quarry_heap_priv *hp)
 {
-	if (atomic_long_read(&hp->pages.defer.waiting) <= 0 ||
-	    !quarry_defer_flush(&hp->pages.defer))
-		return false;
-	rcu_barrier();
-	return true;
+	seal_all(hp);
+	quarry_defer_flush(&hp->pages.defer);
+	drain_callbacks(hp);
+}
+
+bool quarry_heap_is_waiting(struct quarry_heap_priv *hp)
+{
+	struct quarry_defer *defer = &hp->pages.defer;
+
+	return atomic_long_read(&defer->waiting) > 0 || atomic_long_read(&defer->nr_sealed) > 0 ||
+	       !llist_empty(&defer->kinds[QUARRY_DEFER_WAITING].list);
 }
 
 bool quarry_heap_waits_too_much(struct quarry_heap_priv *hp)

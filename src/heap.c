@@ -77,6 +77,8 @@ void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 
 static void detach_cache(struct quarry_slab_cache *sc, void *unused)
 {
+	if (sc->guard)
+		quarry_guard_drain(sc);
 	quarry_mags_detach(&sc->mags);
 }
 
@@ -109,34 +111,52 @@ static void drain_heap(struct quarry_heap_priv *hp)
 	walk_run_fronts(hp, quarry_mags_flush);
 }
 
+void quarry_heap_drain(struct quarry_heap_priv *hp)
+{
+	mutex_lock(&hp->mutex);
+	drain_heap(hp);
+	mutex_unlock(&hp->mutex);
+}
+
+/* Slabs of typesafe caches that a drain emptied come back after a grace period. */
+static void wait_for_slabs(struct quarry_heap_priv *hp)
+{
+	if (atomic_long_read(&hp->pages.defer.waiting) > 0)
+		rcu_barrier();
+}
+
 u64 quarry_heap_trim(struct quarry_heap *heap)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
 
-	mutex_lock(&hp->mutex);
-	drain_heap(hp);
-	mutex_unlock(&hp->mutex);
+	quarry_heap_drain(hp);
 	return quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_REQUEST);
 }
 EXPORT_SYMBOL_GPL(quarry_heap_trim);
 
-/* Growth failed: what lies idle in magazines may help.  At most ten times a second. */
+/*
+ * Growth failed: what lies idle in magazines may help, and what waits for a grace period.
+ * At most ten times a second, or as often as one ends.
+ */
 static bool relieve(struct quarry_pages *pages)
 {
 	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+	/* Who is freeing memory does not wait that long. */
+	bool waiting = !(current->flags & PF_MEMALLOC) && quarry_heap_is_waiting(hp);
 
-	/* What waits for a grace period comes back in any case. */
-	bool waited = quarry_heap_wait(hp);
-
-	if (!waited && time_before(jiffies, READ_ONCE(hp->relieved) + HZ / 10))
+	if (!waiting && time_before(jiffies, READ_ONCE(hp->relieved) + HZ / 10))
 		return false;
+	if (waiting)
+		quarry_heap_wait(hp);
 	mutex_lock(&hp->mutex);
 	/* Whoever waited for another one's drain has what that one freed. */
-	if (waited || !time_before(jiffies, hp->relieved + HZ / 10)) {
+	if (waiting || !time_before(jiffies, hp->relieved + HZ / 10)) {
 		drain_heap(hp);
 		WRITE_ONCE(hp->relieved, jiffies);
 	}
 	mutex_unlock(&hp->mutex);
+	if (!(current->flags & PF_MEMALLOC))
+		wait_for_slabs(hp);
 	quarry_reclaim_trim(&hp->reclaim, ULONG_MAX, QUARRY_TRIM_LIMIT);
 	return true;
 }
@@ -149,13 +169,21 @@ static void notify(struct quarry_pages *pages)
 	quarry_pressure_notify(&hp->pressure);
 }
 
-static bool assist(struct quarry_pages *pages, unsigned long nr_pages)
+static void assist(struct quarry_pages *pages, unsigned long nr_pages)
 {
 	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
 
-	if (quarry_pages_nr_above(pages))
-		quarry_pressure_assist(&hp->pressure, nr_pages);
-	return quarry_heap_waits_too_much(hp) && quarry_heap_wait(hp);
+	quarry_pressure_assist(&hp->pressure, nr_pages);
+}
+
+static bool wait(struct quarry_pages *pages)
+{
+	struct quarry_heap_priv *hp = container_of(pages, struct quarry_heap_priv, pages);
+
+	if (!quarry_heap_waits_too_much(hp))
+		return false;
+	quarry_heap_wait(hp);
+	return true;
 }
 
 static void failed(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp)
@@ -184,11 +212,12 @@ static void starve(struct quarry_pages *pages)
 
 static void drain_for_pressure(struct quarry_pressure *pressure)
 {
-	struct quarry_heap_priv *hp = container_of(pressure, struct quarry_heap_priv, pressure);
+	quarry_heap_drain(container_of(pressure, struct quarry_heap_priv, pressure));
+}
 
-	mutex_lock(&hp->mutex);
-	drain_heap(hp);
-	mutex_unlock(&hp->mutex);
+static void fall_back(struct quarry_pages *pages)
+{
+	quarry_heap_fall_back(container_of(pages, struct quarry_heap_priv, pages));
 }
 
 int quarry_heap_add_reclaimer(struct quarry_heap *heap, struct quarry_reclaimer *reclaimer)
@@ -286,9 +315,10 @@ struct quarry_cache *quarry_cache_create_site(struct quarry_heap *heap, const ch
 }
 EXPORT_SYMBOL_GPL(quarry_cache_create_site);
 
-static void fini_cache(struct quarry_slab_cache *sc, void *unused)
+/* Nobody uses it any more. */
+static void report_live(struct quarry_slab_cache *sc)
 {
-	unsigned long live = quarry_slab_cache_fini(sc);
+	unsigned long live = sc->nr_objs - sc->nr_free;
 
 	if (!live)
 		return;
@@ -299,6 +329,13 @@ static void fini_cache(struct quarry_slab_cache *sc, void *unused)
 	else
 		quarry_report("size class %s destroyed with %lu objects of %u bytes\n",
 			      sc->name, live, sc->size);
+	quarry_owners_report(to_priv(sc->heap), sc);
+}
+
+static void fini_cache(struct quarry_slab_cache *sc, void *unused)
+{
+	report_live(sc);
+	quarry_slab_cache_fini(sc);
 }
 
 void quarry_cache_destroy(struct quarry_cache *cache)
@@ -356,6 +393,8 @@ static int check_heap_params(const struct quarry_heap_params *p)
 	else if (p->node != NUMA_NO_NODE && (p->node < 0 || p->node >= nr_node_ids ||
 					     !node_online(p->node)))
 		what = "node has to be NUMA_NO_NODE or an online node";
+	else if (p->flags & ~(QUARRY_HEAP_TRACK | QUARRY_HEAP_HARDENED))
+		what = "flags has to be of QUARRY_HEAP_TRACK, QUARRY_HEAP_HARDENED";
 	if (!what)
 		return 0;
 	quarry_report("heap %.31s (node %d): %s\n", p->name ?: "(null)", p->node, what);
@@ -372,6 +411,8 @@ static void get_knobs(struct quarry_knobs *knobs, const struct quarry_heap_param
 	knobs->value[QUARRY_KNOB_MAGAZINE_ORDER] = p->magazine_order;
 	knobs->value[QUARRY_KNOB_MAGAZINE_BYTES] =
 		p->magazine_bytes ?: quarry_knob_default(QUARRY_KNOB_MAGAZINE_BYTES);
+	knobs->value[QUARRY_KNOB_CPU_BYTES] =
+		p->cpu_bytes ?: quarry_knob_default(QUARRY_KNOB_CPU_BYTES);
 }
 
 static int add_heap(struct quarry_heap_priv *hp)
@@ -396,6 +437,18 @@ static void remove_heap(struct quarry_heap_priv *hp)
 	mutex_unlock(&heaps_mutex);
 }
 
+/* Who is hardened tracks, so that each report can name who allocated. */
+static unsigned int get_guards(const struct quarry_heap_params *p)
+{
+	unsigned int guards = p->flags;
+
+	if (READ_ONCE(quarry_track_all))
+		guards |= QUARRY_HEAP_TRACK;
+	if (READ_ONCE(quarry_harden_all))
+		guards |= QUARRY_HEAP_HARDENED;
+	return guards & QUARRY_HEAP_HARDENED ? guards | QUARRY_HEAP_TRACK : guards;
+}
+
 static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_params *params,
 		     const struct quarry_knobs *knobs, struct quarry_backing *backing)
 {
@@ -408,14 +461,22 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 				params->reserve, backing);
 	if (ret)
 		return ret;
+	ret = quarry_budget_init(&hp->pages.budget, knobs->value[QUARRY_KNOB_CPU_BYTES]);
+	if (ret) {
+		quarry_pages_fini(&hp->pages);
+		return ret;
+	}
 	init_deferrals(hp);
+	hp->pages.guards = get_guards(params);
 	hp->pages.name = hp->name;
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
 	hp->pages.starve = starve;
 	hp->pages.pressed = pressed;
 	hp->pages.cool = cool;
+	hp->pages.fall_back = fall_back;
 	hp->pages.assist = assist;
+	hp->pages.wait = wait;
 	hp->pages.failed = failed;
 	quarry_reclaim_init(&hp->reclaim, &hp->pages, params->decay_ms);
 	quarry_pressure_init(&hp->pressure, &hp->reclaim, drain_for_pressure);
@@ -550,6 +611,8 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	if (pages)
 		quarry_report("heap %s (made in %s, %s:%u) destroyed with %lu pages allocated\n",
 			      hp->name, hp->site->function, hp->site->file, hp->site->line, pages);
+	if (pages)
+		quarry_owners_report(hp, NULL);
 	/* Slabs of typesafe caches. */
 	if (hp->pages.defer.used)
 		rcu_barrier();
@@ -606,7 +669,6 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, add_live_bytes, &stats->allocated);
 	stats->allocated += quarry_pools_used(hp);
-	mutex_unlock(&hp->mutex);
 	/* Chunks of arenas and pools are runs too; what counts is what those handed out. */
 	runs = quarry_runs_nr_live(&hp->runs);
 	runs -= min_t(unsigned long, runs, atomic_long_read(&hp->arena_pages) +
@@ -625,6 +687,7 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	stats->nr_extent_allocs = pages->nr_extent_allocs;
 	stats->nr_kernel_calls = pages->nr_kernel_calls;
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
+	mutex_unlock(&hp->mutex);
 	stats->metadata = (u64)READ_ONCE(pages->meta.nr_pages) << PAGE_SHIFT;
 	stats->resident = stats->mapped + stats->metadata;
 	stats->waiting = max(atomic_long_read(&pages->defer.waiting), 0L);
@@ -654,26 +717,26 @@ static void verify_cache(struct quarry_slab_cache *sc, void *arg)
 int quarry_heap_verify(struct quarry_heap *heap)
 {
 	struct quarry_heap_priv *hp = to_priv(heap);
-	struct verify_arg v = {};
 	unsigned long runs, nr_used;
+	struct verify_arg v = {};
 
 	quarry_heap_settle(hp);
+	/* No worker has a run in hand that was hot; it may need the mutex. */
+	quarry_refill_flush(&hp->refill);
+	/* A tick may give slabs back meanwhile. */
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, verify_cache, &v);
-	mutex_unlock(&hp->mutex);
 	if (!v.ret)
 		v.ret = quarry_classes_verify(hp) ?: quarry_pools_verify(hp) ?:
 			quarry_pages_verify(&hp->pages);
-	if (v.ret)
-		return v.ret;
-	/* Arena chunks are among the runs; no worker has one in hand that was hot. */
-	quarry_refill_flush(&hp->refill);
+	/* Chunks of arenas and pools are among the runs. */
 	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
 	nr_used = hp->pages.nr_used;
 	mutex_unlock(&hp->reclaim.mutex);
-	if (nr_used == v.slab_pages + runs)
-		return 0;
+	mutex_unlock(&hp->mutex);
+	if (v.ret || nr_used == v.slab_pages + runs)
+		return v.ret;
 	quarry_report("heap %s: %lu pages in use, but %lu in slabs and %lu in runs\n", hp->name,
 		      nr_used, v.slab_pages, runs);
 	return -EUCLEAN;
@@ -703,6 +766,7 @@ int quarry_heap_global_init(const struct quarry_knobs *knobs)
 		.decay_ms = knobs->value[QUARRY_KNOB_DECAY_MS],
 		.magazine_order = knobs->value[QUARRY_KNOB_MAGAZINE_ORDER],
 		.magazine_bytes = knobs->value[QUARRY_KNOB_MAGAZINE_BYTES],
+		.cpu_bytes = knobs->value[QUARRY_KNOB_CPU_BYTES],
 	};
 	struct quarry_heap *heap;
 	int ret;

@@ -70,6 +70,7 @@ struct quarry_heap_priv {
 	/* Size classes that were missed where they cannot be made. */
 	unsigned long missed[QUARRY_NR_KINDS][BITS_TO_LONGS(QUARRY_NR_CLASSES)];
 	struct llist_node missing;		/* of deferrals */
+	int missing_node;			/* where one was missed last */
 	raw_spinlock_t arenas_lock;
 	struct list_head arenas;		/* under arenas_lock */
 	unsigned long nr_arenas;		/* under arenas_lock */
@@ -104,6 +105,10 @@ void quarry_heaps_disown(struct module *mod);
 void quarry_heap_walk_caches(struct quarry_heap_priv *hp,
 			     void (*fn)(struct quarry_slab_cache *sc, void *arg), void *arg);
 
+/* Call @fn for the front of each of them, and of the page orders; heap->mutex held. */
+void quarry_heap_walk_fronts(struct quarry_heap_priv *hp,
+			     void (*fn)(struct quarry_mags *mags, void *arg), void *arg);
+
 static inline struct quarry_heap_priv *quarry_heap_of_extent(const struct quarry_extent *ext)
 {
 	return container_of(ext->pages, struct quarry_heap_priv, pages);
@@ -122,6 +127,8 @@ unsigned int quarry_heap_class_size(struct quarry_heap_priv *hp, enum quarry_kin
 /* The cache of that class, made on first use; NULL if there is no memory. */
 struct quarry_cache *quarry_heap_class(struct quarry_heap_priv *hp, enum quarry_kind kind,
 				       size_t size, gfp_t gfp);
+/* The inline path sees the front of that cache from now on, if it may.  Any context. */
+void quarry_classes_follow(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size);
 /* Have a worker make it, and some objects of it.  Any context. */
 void quarry_heap_request_class(struct quarry_heap_priv *hp, enum quarry_kind kind, size_t size);
 /* QUARRY_DEFER_CLASSES */
@@ -157,10 +164,15 @@ void quarry_report_bad_free(const void *ptr, unsigned long owner, unsigned long 
 bool quarry_run_free_later(const void *ptr, unsigned long owner, unsigned long caller);
 /* QUARRY_DEFER_EXTENTS */
 void quarry_extent_serve_pending(struct quarry_defer *defer, struct llist_node *node);
-/* All that waits for a grace period has been freed, and all that was put off done.  May sleep. */
+/* All that waits for a grace period has been freed, and what was put off done.  May sleep. */
 void quarry_heap_settle(struct quarry_heap_priv *hp);
-/* Most of what waits has been freed; false if nothing did.  May sleep. */
-bool quarry_heap_wait(struct quarry_heap_priv *hp);
+/*
+ * What waits for a grace period and fills a magazine, or is a slab, has been freed.  May
+ * sleep, but waits for nothing that allocates.
+ */
+void quarry_heap_wait(struct quarry_heap_priv *hp);
+/* Does anything wait? */
+bool quarry_heap_is_waiting(struct quarry_heap_priv *hp);
 /* Does so much wait that who makes the heap grow should wait, too? */
 bool quarry_heap_waits_too_much(struct quarry_heap_priv *hp);
 
@@ -180,15 +192,22 @@ void quarry_pools_press(struct quarry_heap_priv *hp);
 void quarry_pool_serve(struct quarry_defer *defer, struct llist_node *node);
 void quarry_pools_serve_pressed(struct quarry_defer *defer, struct llist_node *node);
 
-/* pool_look.c, the next two with hp->mutex held: bytes in objects that are out. */
+/* pool_look.c, with hp->mutex held: bytes in objects that are out. */
 u64 quarry_pools_used(struct quarry_heap_priv *hp);
 /* Report what a module leaves behind and forget what points into it. */
 void quarry_pools_disown(struct quarry_heap_priv *hp, struct module *mod);
 /* 0, or -EUCLEAN after a report; the heap is quiet. */
 int quarry_pools_verify(struct quarry_heap_priv *hp);
 
-/* Stands for call sites in modules that are gone. */
-extern const struct quarry_site quarry_gone_site;
+/* heap.c: everything cached in magazines, depots and empty slabs goes to the page heap. */
+void quarry_heap_drain(struct quarry_heap_priv *hp);
+
+/* === fallback.c; process context, may sleep === */
+
+/* One tick: what magazines did not need since the last one goes. */
+void quarry_heap_fall_back(struct quarry_heap_priv *hp);
+/* No CPU holds more than @bytes in magazines when this returns. */
+void quarry_heap_set_cpu_bytes(struct quarry_heap_priv *hp, unsigned long bytes);
 
 /*
  * tune.c: set a knob of a heap that may be in use, to what @text says.  Process
@@ -203,6 +222,28 @@ void quarry_failure_fini(struct quarry_failure *failure);
 /* Any context but NMI. */
 void quarry_failure_record(struct quarry_failure *failure, unsigned long nr_pages, gfp_t gfp);
 void quarry_failure_show(struct seq_file *m, struct quarry_failure *failure);
+
+/*
+ * Module parameters: what every heap made from now on has, besides what its maker asks
+ * for.  Written through sysfs.
+ */
+extern bool quarry_track_all;
+extern bool quarry_harden_all;
+
+/* owners.c: who holds what of a heap that tracks.  Process context, may sleep. */
+int quarry_owners_show(struct seq_file *m, struct quarry_heap_priv *hp);
+/*
+ * Further lines of a report: who holds the objects of @sc or, if that is NULL, the runs of
+ * a heap.  Nothing if the heap does not track.
+ */
+void quarry_owners_report(struct quarry_heap_priv *hp, struct quarry_slab_cache *sc);
+/* Forget what points into a module that goes. */
+void quarry_owners_disown(struct quarry_heap_priv *hp, struct module *mod);
+
+/* arena.c: bytes handed out, by birthplace; @fn under a raw spinlock. */
+void quarry_arenas_visit(struct quarry_heap_priv *hp,
+			 void (*fn)(const struct quarry_site *site, u64 used, void *arg),
+			 void *arg);
 
 /* debugfs.c */
 void quarry_debugfs_init(void);

@@ -12,6 +12,8 @@
  *				pages under it.  Not nested with heaps_mutex (tune.c)
  *	   pressure->mutex	reclaimers of one heap, while they run (pressure.c)
  *	   failure->mutex	the report of a failure (failure.c)
+ *	   sites_mutex		call sites that are looked at; under heaps_mutex, so
+ *				nothing is allocated under it either (owners.c)
  *	2. heap->mutex		lists of caches; creation and destruction; process
  *				context only, never held while memory is taken
  *				from the same heap
@@ -25,6 +27,7 @@
  *	   backing->lock	pages of a caller's own (backing.c)
  *	   pagemap_lock		leaves of the page map (pagemap.c)
  *	   heap->arenas_lock	list of arenas (arena.c)
+ *	   guard->lock		quarantine of one cache (guard.c)
  *
  * 3 to 7 are raw spinlocks taken with interrupts off, each for a bounded
  * number of steps, and are not nested today; the order is what nesting would

@@ -63,6 +63,11 @@ static const struct knob {
 		.min = SZ_4K, .max = SZ_1M, .def = QUARRY_MAGAZINE_BYTES_DEFAULT,
 		.desc = QUARRY_MAGAZINE_BYTES_DESC,
 	},
+	[QUARRY_KNOB_CPU_BYTES] = {
+		.name = "cpu_bytes", .unit = "bytes",
+		.min = SZ_64K, .max = SZ_1G, .def = QUARRY_CPU_BYTES_DEFAULT,
+		.desc = QUARRY_CPU_BYTES_DESC,
+	},
 };
 
 static_assert(ARRAY_SIZE(knobs_table) == QUARRY_NR_KNOBS);

@@ -19,6 +19,7 @@ enum quarry_knob {
 	QUARRY_KNOB_DECAY_MS,
 	QUARRY_KNOB_MAGAZINE_ORDER,
 	QUARRY_KNOB_MAGAZINE_BYTES,
+	QUARRY_KNOB_CPU_BYTES,
 	QUARRY_NR_KNOBS,
 	/* in quarry_knobs_check() */
 	QUARRY_KNOB_ANY = QUARRY_NR_KNOBS,
@@ -33,6 +34,9 @@ enum quarry_knob {
 	"largest order of pages that goes through magazines: 0 to 3, -1 none"
 #define QUARRY_MAGAZINE_BYTES_DESC \
 	"bytes of objects that a magazine may hold: 4096 to 1048576"
+
+#define QUARRY_CPU_BYTES_DESC \
+	"bytes of objects that a CPU's magazines may hold: 65536 to 1073741824"
 
 /* Longest half-life, milliseconds. */
 #define QUARRY_DECAY_MAX	3600000

@@ -32,10 +32,7 @@
  * A front that nobody used yet shares a per-CPU area whose magazines are the
  * static empty one, so that everything misses; the first miss gives it its own.
  *
- * Capacity starts at 14 objects and doubles (to a cap in bytes of objects, the
- * heap's knob magazine_bytes) each time 8 x CPUs magazines went through a depot
- * or were refilled: a front that is used little keeps little (Bonwick and Adams
- * 2001, 3.2, 4.4).  It also grows to what bulk calls free at a time.
+ * How many objects a magazine holds grows with use: see capacity.c.
  *
  * A front may be off, for good or while it is given other sizes: the paths below
  * test that in the same section in which they move magazines, so one grace period
@@ -62,12 +59,6 @@
 #include "depot.h"
 #include "fault.h"
 #include "internal.h"
-
-/* A magazine is a power of two of bytes: 16 bytes of head and 8 per object. */
-#define MIN_CAPACITY		6U
-#define START_CAPACITY		14U
-/* A depot's full magazines hold objects worth so many magazines of the cap. */
-#define DEPOT_SHARE		8
 
 /* The area of fronts that are not in use yet. */
 struct quarry_cpu __percpu *quarry_cold_cpu;
@@ -98,28 +89,6 @@ void quarry_mags_global_exit(void)
 	free_percpu(quarry_cold_cpu);
 }
 
-/* Largest capacity (2^i - 2, but for large objects) that holds no more than @bytes. */
-static unsigned int capacity_for(size_t bytes, size_t size)
-{
-	unsigned int capacity = QUARRY_MAGAZINE_MAX_CAPACITY;
-
-	while (capacity > MIN_CAPACITY && capacity * size > bytes)
-		capacity = capacity / 2 - 1;
-	return capacity * size > bytes ? max_t(size_t, bytes / size, 1) : capacity;
-}
-
-/* Nobody moves magazines: the front is stopped, or new. */
-void quarry_mags_resize(struct quarry_mags *mags, unsigned int bytes)
-{
-	unsigned int most = capacity_for(bytes, mags->size);
-	unsigned int least = min(most, START_CAPACITY);
-
-	WRITE_ONCE(mags->max_capacity, most);
-	WRITE_ONCE(mags->capacity, clamp(mags->capacity, least, most));
-	mags->max_full = clamp_t(size_t, (size_t)bytes * DEPOT_SHARE / (mags->size * most), 2, 64);
-}
-EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_resize);
-
 void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
 		      const struct quarry_mags_ops *ops, struct quarry_meta *meta, size_t size,
 		      unsigned int bytes)
@@ -131,6 +100,7 @@ void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
 	mags->meta = meta;
 	mags->size = size;
 	quarry_defer_init_node(&mags->restock);
+	mags->restock_not_before = jiffies;
 	quarry_defer_init_node(&mags->filling);
 	quarry_mags_resize(mags, bytes);
 }
@@ -199,72 +169,87 @@ static bool has_room(const struct quarry_magazine *mag)
 
 /* === An interrupt that found the byte taken, an NMI === */
 
-static bool lock_depot(struct quarry_depot *depot, unsigned long *flags)
+/* What is left of a full magazine that one object was taken from. */
+static noinline void put_rest(struct quarry_depot *depot, struct quarry_magazine *mag)
 {
-	/* Whoever was interrupted may hold it. */
-	if (in_nmi())
-		return raw_spin_trylock_irqsave(&depot->lock, *flags);
-	raw_spin_lock_irqsave(&depot->lock, *flags);
-	return true;
+	quarry_mag_push(mag->count ? &depot->full : &depot->empty, mag);
 }
 
-static void *alloc_nested(struct quarry_mags *mags)
+static void *alloc_locked(struct quarry_depot *depot)
+{
+	struct quarry_magazine *mag = quarry_mag_pop(&depot->full);
+	void *obj;
+
+	lockdep_assert_held(&depot->lock);
+	if (!mag)
+		return NULL;
+	obj = mag->objs[--mag->count];
+	put_rest(depot, mag);
+	depot->nr_alloc++;
+	return obj;
+}
+
+static noinline void *alloc_nested(struct quarry_mags *mags)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
-	struct quarry_magazine *mag;
 	unsigned long flags;
-	void *obj = NULL;
+	void *obj;
 
-	if (!lock_depot(depot, &flags))
-		return NULL;
-	mag = quarry_mag_pop(&depot->full);
-	if (mag) {
-		obj = mag->objs[--mag->count];
-		if (mag->count)
-			quarry_mag_push(&depot->full, mag);
-		else
-			quarry_mag_push(&depot->empty, mag);
-		depot->nr_alloc++;
+	if (in_nmi()) {
+		/* Whoever was interrupted may hold it. */
+		if (!raw_spin_trylock_irqsave(&depot->lock, flags))
+			return NULL;
+		obj = alloc_locked(depot);
+		raw_spin_unlock_irqrestore(&depot->lock, flags);
+		return obj;
 	}
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	obj = alloc_locked(depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return obj;
 }
 
-static bool free_nested(struct quarry_mags *mags, void *obj)
+static bool free_locked(struct quarry_mags *mags, struct quarry_depot *depot, void *obj)
+{
+	struct quarry_magazine *mag = depot->full.first;
+
+	lockdep_assert_held(&depot->lock);
+	if (mag && has_room(mag)) {
+		mag->objs[mag->count++] = obj;
+	} else if (depot->empty.first && quarry_depot_has_room(mags, depot)) {
+		mag = quarry_mag_pop(&depot->empty);
+		mag->objs[mag->count++] = obj;
+		quarry_mag_push(&depot->full, mag);
+	} else {
+		return false;
+	}
+	depot->nr_free++;
+	return true;
+}
+
+static noinline bool free_nested(struct quarry_mags *mags, void *obj)
 {
 	struct quarry_depot *depot = quarry_mags_sorts(mags) ?
 				     &mags->depots[mags->ops->node_of(obj)] :
 				     quarry_local_depot(mags);
-	struct quarry_magazine *mag;
 	unsigned long flags;
-	bool done = false;
+	bool done;
 
-	if (!lock_depot(depot, &flags))
-		return false;
-	mag = depot->full.first;
-	if (mag && has_room(mag)) {
-		mag->objs[mag->count++] = obj;
-		done = true;
-	} else if (depot->empty.first && depot->full.nr < mags->max_full) {
-		mag = quarry_mag_pop(&depot->empty);
-		mag->objs[mag->count++] = obj;
-		quarry_mag_push(&depot->full, mag);
-		done = true;
+	if (in_nmi()) {
+		/* As above. */
+		if (!raw_spin_trylock_irqsave(&depot->lock, flags))
+			return false;
+		done = free_locked(mags, depot, obj);
+		raw_spin_unlock_irqrestore(&depot->lock, flags);
+		return done;
 	}
-	depot->nr_free += done;
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	done = free_locked(mags, depot, obj);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return done;
 }
 
 /* === The two magazines of this CPU; preemption off and busy taken === */
-
-/* @mag becomes loaded, loaded becomes previous; returns what previous was. */
-static struct quarry_magazine *install(struct quarry_cpu *c, struct quarry_magazine *mag)
-{
-	/* Pairs with xchg() in detach_cpu(). */
-	mag = xchg(&c->loaded, mag);
-	return xchg(&c->previous, mag);
-}
 
 static void swap_previous(struct quarry_cpu *c)
 {
@@ -301,16 +286,20 @@ static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 			      struct quarry_magazine **surplus)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
-	struct quarry_magazine *mag;
+	struct quarry_magazine *mag, *out;
 	unsigned long flags;
 	void *obj = NULL;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = quarry_mag_pop(&depot->full);
 	if (mag) {
 		/* In our hands: take the object before anyone can take the magazine. */
 		obj = mag->objs[--mag->count];
-		*surplus = quarry_depot_leave_cpu(mags, depot, install(c, mag));
+		out = quarry_mags_install(mags, c, mag);
+		if (unlikely(out == mag))
+			put_rest(depot, mag);
+		else
+			*surplus = quarry_depot_leave_cpu(mags, depot, out);
 		depot->nr_alloc++;
 		quarry_depot_count_exchange(mags, depot);
 	}
@@ -338,28 +327,55 @@ static void *alloc_busy(struct quarry_mags *mags, struct quarry_cpu *c,
 	return unlikely(in_nmi()) ? alloc_nested(mags) : alloc_from_depot(mags, c, surplus);
 }
 
-/* Both magazines are full: exchange one for an empty one of the depot. */
+/*
+ * What a smaller magazine of old holds goes into the new one, or it would go round as
+ * long as it always comes back full.  @to is loaded, @from has just left.
+ */
+static noinline void pour(struct quarry_magazine *to, struct quarry_magazine *from)
+{
+	if (!from->count || from->count > to->capacity - to->count)
+		return;
+	memcpy(&to->objs[to->count], from->objs, from->count * sizeof(*from->objs));
+	to->count += from->count;
+	from->count = 0;
+}
+
+/*
+ * Both magazines are full: exchange one for an empty one of the depot.  A CPU that holds
+ * too much gives single objects.
+ */
 static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
 			  struct quarry_magazine **surplus)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
-	struct quarry_magazine *mag;
+	struct quarry_magazine *mag, *out;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = depot->empty.first;
-	if (mag && mag->capacity == mags->capacity)
-		quarry_mag_pop(&depot->empty);
-	else
-		mag = NULL;
-	if (mag) {
-		mag->objs[mag->count++] = obj;
-		*surplus = quarry_depot_leave_cpu(mags, depot, install(c, mag));
-		depot->nr_free++;
-		quarry_depot_count_exchange(mags, depot);
-	}
+	if (!mag || unlikely(mag->capacity != READ_ONCE(mags->capacity)))
+		goto none;
+	quarry_mag_pop(&depot->empty);
+	out = quarry_mags_install(mags, c, mag);
+	if (unlikely(out == mag))
+		goto refused;
+	/* Nobody but us uses it before the section ends. */
+	mag->objs[mag->count++] = obj;
+	if (unlikely(out->capacity < mag->capacity))
+		pour(mag, out);
+	*surplus = quarry_depot_leave_cpu(mags, depot, out);
+	depot->nr_free++;
+	quarry_depot_count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return mag;
+	return true;
+
+refused:
+	quarry_mag_push(&depot->empty, mag);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return free_nested(mags, obj);
+none:
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return false;
 }
 
 static bool free_busy(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
@@ -420,12 +436,12 @@ static void place_magazine(struct quarry_mags *mags, struct quarry_magazine *mag
 		WRITE_ONCE(c->busy, 1);
 		barrier();
 		if (!has_objects(READ_ONCE(c->loaded)))
-			mag = install(c, mag);
+			mag = quarry_mags_install(mags, c, mag);
 		barrier();
 		WRITE_ONCE(c->busy, 0);
 	}
 	depot = quarry_local_depot(mags);
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = quarry_depot_leave_cpu(mags, depot, mag);
 	quarry_depot_count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -441,7 +457,7 @@ void *quarry_mags_alloc_node(struct quarry_mags *mags, gfp_t gfp, int node)
 
 	if (!mags->ops->refill(mags, &obj, 1, gfp, node, &layer))
 		return NULL;
-	atomic_long_inc(&mags->nr_ended[layer]);
+	quarry_mags_took(mags, layer, 1, 1);
 	return obj;
 }
 
@@ -458,7 +474,7 @@ static void *alloc_refill(struct quarry_mags *mags, gfp_t gfp)
 	if (nr) {
 		obj = mag->objs[nr - 1];
 		mag->count = nr - 1;
-		atomic_long_inc(&mags->nr_ended[layer]);
+		quarry_mags_took(mags, layer, nr, 1);
 	} else {
 		obj = NULL;
 	}
@@ -554,7 +570,7 @@ below:
 		return;
 	}
 	atomic_long_inc(&mags->nr_free_below);
-	mags->ops->drain(mags, &obj, 1);
+	quarry_mags_drain(mags, &obj, 1);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_free);
 
@@ -574,7 +590,7 @@ static struct quarry_magazine *try_install(struct quarry_mags *mags, struct quar
 		return mag;
 	WRITE_ONCE(c->busy, 1);
 	barrier();
-	mag = install(c, mag);
+	mag = quarry_mags_install(mags, c, mag);
 	barrier();
 	WRITE_ONCE(c->busy, 0);
 	return mag;
@@ -591,7 +607,7 @@ unsigned int quarry_mags_depot_take(struct quarry_mags *mags, void **objs, unsig
 	if (quarry_mags_is_off(mags))
 		goto out;
 	depot = quarry_local_depot(mags);
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = quarry_mag_pop(&depot->full);
 	if (mag) {
 		n = min(mag->count, nr);
@@ -610,18 +626,6 @@ out:
 	return n;
 }
 
-/* Preemption off, the front is not.  @nr at a time: make magazines that hold them. */
-static void make_room(struct quarry_mags *mags, unsigned int nr)
-{
-	unsigned int capacity = mags->capacity;
-
-	if (likely(capacity >= min(nr, mags->max_capacity)))
-		return;
-	while (capacity < min(nr, mags->max_capacity))
-		capacity = min(2 * capacity + 2, mags->max_capacity);
-	WRITE_ONCE(mags->capacity, capacity);
-}
-
 unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	struct quarry_magazine *mag = quarry_magazine_get(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
@@ -638,11 +642,11 @@ unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsig
 	memcpy(mag->objs, objs, n * sizeof(*objs));
 	mag->count = n;
 	depot = quarry_local_depot(mags);
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	quarry_depot_lock(depot, &flags);
 	mag = quarry_depot_leave_cpu(mags, depot, try_install(mags, mag));
 	depot->nr_free += n;
 	quarry_depot_count_exchange(mags, depot);
-	make_room(mags, nr);
+	quarry_mags_make_room(mags, nr);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 out:
 	preempt_enable();
@@ -651,16 +655,6 @@ out:
 }
 
 /* === Draining === */
-
-static void detach_cpu(struct quarry_cpu *c, struct quarry_magazine **list)
-{
-	/* Pairs with READ_ONCE() in the inline paths and xchg() in install(). */
-	struct quarry_magazine *loaded = xchg(&c->loaded, &quarry_empty_magazine);
-	struct quarry_magazine *previous = xchg(&c->previous, &quarry_empty_magazine);
-
-	quarry_magazine_chain(list, loaded);
-	quarry_magazine_chain(list, previous);
-}
 
 /*
  * A CPU that still works on a detached magazine does not touch @next: only who
@@ -676,7 +670,7 @@ void quarry_mags_detach(struct quarry_mags *mags)
 	if (quarry_mags_is_cold(mags))
 		return;
 	for_each_possible_cpu(cpu)
-		detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), list);
+		quarry_mags_detach_cpu(mags, cpu, list);
 	for (node = 0; node < nr_node_ids; node++)
 		quarry_depot_detach(&mags->depots[node], list);
 }
@@ -690,7 +684,7 @@ static void flush_list(struct quarry_mags *mags, struct quarry_magazine *list)
 		cond_resched();
 		next = list->next;
 		if (list->count)
-			mags->ops->drain(mags, list->objs, list->count);
+			quarry_mags_drain(mags, list->objs, list->count);
 		quarry_magazine_free(mags, list);
 	}
 }
@@ -710,7 +704,7 @@ void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
 
 	if (quarry_mags_is_cold(mags))
 		return;
-	detach_cpu(per_cpu_ptr(mags->front->cpu, cpu), &list);
+	quarry_mags_detach_cpu(mags, cpu, &list);
 	flush_list(mags, list);
 	quarry_mags_seal(mags);
 }

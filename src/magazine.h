@@ -12,6 +12,7 @@
 
 #include <quarry/magazine.h>
 
+#include "budget.h"
 #include "defer.h"
 #include "meta.h"
 #include "pages.h"
@@ -41,6 +42,7 @@ struct quarry_mags_ops {
 struct quarry_mag_list {
 	struct quarry_magazine *first;
 	unsigned int nr;
+	unsigned int least;		/* fewest since the last tick */
 };
 
 /* A node's stock.  Magazines on @full hold at least one object. */
@@ -52,7 +54,8 @@ struct quarry_depot {
 	struct quarry_magazine *incoming;	/* being filled from other nodes, or NULL */
 	unsigned long nr_alloc;		/* allocations that ended here */
 	unsigned long nr_free;
-	unsigned long nr_exchanges;	/* since capacity last grew */
+	unsigned long busy;		/* exchanges since capacity last grew; see capacity.c */
+	unsigned long nr_exchanges;	/* since the last tick, without @busy */
 } ____cacheline_aligned_in_smp;
 
 /* A front and what stands behind it; embedded in caches and page runs. */
@@ -63,17 +66,26 @@ struct quarry_mags {
 	struct quarry_depot *depots;	/* one per node; NULL until first use */
 	size_t size;			/* bytes of one object; constant */
 	unsigned int capacity;		/* of magazines made from now on; grows */
-	unsigned int max_capacity;	/* this and the next: written while stopped */
-	unsigned int max_full;		/* full magazines per depot */
+	unsigned int start_capacity;	/* this and the next two: written while stopped */
+	unsigned int max_capacity;
+	unsigned int bytes;		/* of objects that the largest magazine may hold */
+	unsigned int max_full;		/* full magazines that any depot may have */
+	unsigned long busy;		/* how much of it in a depot makes the capacity grow */
 	bool off;			/* nothing goes through magazines */
+	struct quarry_budget *budget;	/* of the heap, constant; NULL: there is none */
+	bool wipes;			/* constant: what has waited is wiped in any case */
 	struct quarry_magazine *detached;	/* between detach and flush; caller's lock */
 	atomic_long_t nr_ended[QUARRY_NR_LOW_LAYERS];	/* allocations that ended below */
+	atomic_long_t nr_first[QUARRY_NR_LOW_LAYERS];	/* of them, see quarry_mags_took() */
+	atomic_long_t nr_out;		/* objects taken from below and not given back */
+	long most_out;			/* most of them ever; read and written whole */
 	atomic_long_t nr_free_below;	/* frees that went straight below, less refused ones */
 	/* The rest is for who has a @defer, set after quarry_mags_init(), and else NULL. */
 	struct quarry_defer *defer;
 	struct llist_node restock;		/* restock.c: see there */
 	int restock_node;			/* where it is wanted */
-	unsigned long restock_not_before;	/* jiffies; worker only */
+	unsigned long restock_not_before;	/* jiffies; written by the worker */
+	unsigned long nr_restocks;		/* worker only */
 	struct llist_node filling;		/* waiting.c: a CPU has a waiting magazine */
 	atomic_long_t nr_waiting;		/* objects that wait, but for those of CPUs */
 	bool deferred;				/* something of this front was, ever */
@@ -92,12 +104,55 @@ static inline bool quarry_mags_is_cold(const struct quarry_mags *mags)
 	return smp_load_acquire(&mags->front->cpu) == quarry_cold_cpu;
 }
 
+/*
+ * Bring a copy of a front up to date.  On the way from a size or an address to a magazine
+ * each load waits for the one before, so what is found first has a copy of the front, of
+ * what the inline paths see, the cold area included: one that was made before the front had
+ * an area of its own misses until this is called.  An area stays as long as its front.
+ */
+static inline void quarry_front_follow(struct quarry_front *copy,
+				       const struct quarry_front *front)
+{
+	/* Pairs with cmpxchg() in warm_up(). */
+	struct quarry_cpu __percpu *cpu = smp_load_acquire(&front->cpu);
+
+	if (READ_ONCE(copy->cpu) == cpu)
+		return;
+	/* The inline paths read it and depend on it, as on the front's own. */
+	smp_store_release(&copy->cpu, cpu);
+}
+
 /* Where allocations and frees ended so far. */
 struct quarry_mags_stats {
 	unsigned long magazine, previous, depot;
 	unsigned long low[QUARRY_NR_LOW_LAYERS];
+	unsigned long first[QUARRY_NR_LOW_LAYERS];	/* of low: what was never there before */
 	unsigned long nr_alloc, nr_free;
 };
+
+/*
+ * @taken objects came from @layer for @ended allocations.  Those are first uses if more
+ * is out now than ever: nothing that is cached could have served them.  A statistic, to
+ * which it does no harm if one of two that run at the same time goes amiss.
+ */
+static inline void quarry_mags_took(struct quarry_mags *mags, enum quarry_layer layer,
+				    unsigned int taken, unsigned int ended)
+{
+	long out = atomic_long_add_return(taken, &mags->nr_out);
+
+	atomic_long_add(ended, &mags->nr_ended[layer]);
+	if (out <= READ_ONCE(mags->most_out))
+		return;
+	WRITE_ONCE(mags->most_out, out);
+	atomic_long_add(ended, &mags->nr_first[layer]);
+}
+
+/* Objects go below. */
+static inline void quarry_mags_drain(struct quarry_mags *mags, void **objs, unsigned int nr)
+{
+	atomic_long_sub(nr, &mags->nr_out);
+	mags->ops->drain(mags, objs, nr);
+}
 
 int quarry_mags_global_init(void);
 void quarry_mags_global_exit(void);
@@ -139,6 +194,12 @@ unsigned int quarry_mags_depot_give(struct quarry_mags *mags, void **objs, unsig
 void quarry_mags_detach(struct quarry_mags *mags);
 void quarry_mags_flush(struct quarry_mags *mags);
 /*
+ * One tick of a front: what was not needed since the last one goes.  True if it still
+ * holds something.  What CPUs left alone for long is detached and has to be flushed
+ * after a grace period.  Serialised as drains are.
+ */
+bool quarry_mags_fall_back(struct quarry_mags *mags);
+/*
  * Stop a front, wait for a grace period, resize it if wanted, detach, start it again
  * or leave it off, wait for another grace period, flush: then no magazine is left that
  * is too large, or none at all.  Objects can be allocated and freed all the time, also
@@ -156,6 +217,40 @@ static inline unsigned long quarry_mags_nr_live(const struct quarry_mags_stats *
 {
 	return max_t(long, stats->nr_alloc - stats->nr_free, 0);
 }
+
+/*
+ * How many allocations came as far as: the magazines of a CPU (all), the depot, the
+ * layer below the front, the one below that, and deeper.  A first use has to, whatever
+ * is cached; how often it happens again shows how well the layer above does.
+ */
+#define QUARRY_NR_REACHES	5
+
+struct quarry_reach {
+	unsigned long all[QUARRY_NR_REACHES];
+	unsigned long first[QUARRY_NR_REACHES];	/* of all: see quarry_mags_took() */
+};
+
+/* Adds a front that has @below below it. */
+void quarry_reach_add(struct quarry_reach *reach, const struct quarry_mags_stats *stats,
+		      enum quarry_layer below);
+
+static inline unsigned long quarry_reach_again(const struct quarry_reach *reach, unsigned int i)
+{
+	return reach->all[i] - min(reach->first[i], reach->all[i]);
+}
+
+/* What is cached in one place; sums. */
+struct quarry_mags_place {
+	unsigned long nr_fronts;	/* that have a magazine there */
+	unsigned long nr_magazines;
+	unsigned long bytes;		/* of objects in them */
+};
+
+/* Add what a CPU, or the depot of a node, holds of this front: a glance. */
+void quarry_mags_look_at_cpu(struct quarry_mags *mags, unsigned int cpu,
+			     struct quarry_mags_place *place);
+void quarry_mags_look_at_depot(struct quarry_mags *mags, int node,
+			       struct quarry_mags_place *place);
 
 /* Objects in magazines and depots; exact while quiet. */
 unsigned long quarry_mags_nr_cached(struct quarry_mags *mags);
@@ -181,6 +276,8 @@ void quarry_mags_serve_filling(struct quarry_defer *defer, struct llist_node *no
 
 /* An allocation where the layer below could not be asked failed: a worker shall do that. */
 void quarry_mags_request(struct quarry_mags *mags);
+/* The same for that node, whoever asks. */
+void quarry_mags_restock(struct quarry_mags *mags, int node);
 /* QUARRY_DEFER_RESTOCK */
 void quarry_mags_serve_restock(struct quarry_defer *defer, struct llist_node *node);
 

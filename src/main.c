@@ -18,7 +18,7 @@
 #include "internal.h"
 #include "knobs.h"
 
-/* === Parameters: the knobs of the default heap === */
+/* === Parameters: the knobs of the default heap, and what all heaps have === */
 
 static s64 params[QUARRY_NR_KNOBS];
 static bool given[QUARRY_NR_KNOBS];
@@ -59,6 +59,14 @@ MODULE_PARM_DESC(magazine_order, QUARRY_MAGAZINE_ORDER_DESC);
 
 module_param_cb(magazine_bytes, &knob_ops, &params[QUARRY_KNOB_MAGAZINE_BYTES], 0444);
 MODULE_PARM_DESC(magazine_bytes, QUARRY_MAGAZINE_BYTES_DESC);
+module_param_cb(cpu_bytes, &knob_ops, &params[QUARRY_KNOB_CPU_BYTES], 0444);
+MODULE_PARM_DESC(cpu_bytes, QUARRY_CPU_BYTES_DESC);
+
+module_param_named(track, quarry_track_all, bool, 0644);
+MODULE_PARM_DESC(track, "heaps made from now on remember who allocated what");
+
+module_param_named(hardened, quarry_harden_all, bool, 0644);
+MODULE_PARM_DESC(hardened, "heaps made from now on find misuse at once, and track");
 
 static int __init get_params(struct quarry_knobs *knobs)
 {
@@ -121,9 +129,12 @@ static int __init quarry_init(void)
 	ret = quarry_mags_global_init();
 	if (ret)
 		return ret;
-	ret = quarry_extent_init();
+	ret = quarry_defer_global_init();
 	if (ret)
 		goto err_mags;
+	ret = quarry_extent_init();
+	if (ret)
+		goto err_defer;
 	quarry_debugfs_init();
 	ret = quarry_reclaim_global_init();
 	if (ret)
@@ -134,10 +145,11 @@ static int __init quarry_init(void)
 	ret = watch_modules();
 	if (ret)
 		goto err_heap;
-	pr_info("loaded: limit %lld bytes (0: none), soft_limit %lld, reserve %lld, decay_ms %lld, magazine_order %lld, magazine_bytes %lld\n",
+	pr_info("loaded: limit %lld bytes (0: none), soft_limit %lld, reserve %lld, decay_ms %lld, magazine_order %lld, magazine_bytes %lld, cpu_bytes %lld\n",
 		params[QUARRY_KNOB_LIMIT], params[QUARRY_KNOB_SOFT_LIMIT],
 		params[QUARRY_KNOB_RESERVE], params[QUARRY_KNOB_DECAY_MS],
-		params[QUARRY_KNOB_MAGAZINE_ORDER], params[QUARRY_KNOB_MAGAZINE_BYTES]);
+		params[QUARRY_KNOB_MAGAZINE_ORDER], params[QUARRY_KNOB_MAGAZINE_BYTES],
+		params[QUARRY_KNOB_CPU_BYTES]);
 	return 0;
 
 err_heap:
@@ -147,6 +159,8 @@ err_reclaim:
 err_debugfs:
 	quarry_debugfs_exit();
 	quarry_extent_exit();
+err_defer:
+	quarry_defer_global_exit();
 err_mags:
 	quarry_mags_global_exit();
 	pr_err("not loaded: error %d\n", ret);
@@ -162,6 +176,7 @@ static void __exit quarry_exit(void)
 	/* Lookups that were under way when the last extent went have ended. */
 	synchronize_rcu();
 	quarry_extent_exit();
+	quarry_defer_global_exit();
 	quarry_mags_global_exit();
 	if (quarry_pages_lost())
 		pr_err("%ld pages with foreign references stay out of use\n", quarry_pages_lost());

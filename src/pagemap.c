@@ -43,6 +43,7 @@
 #include "pagemap.h"
 
 unsigned long **quarry_pagemap;
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pagemap);
 unsigned long quarry_pagemap_size;
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_pagemap_size);
 

@@ -43,6 +43,7 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -364,6 +365,15 @@ void quarry_pages_trace_reserve(struct quarry_pages *pages, gfp_t gfp)
 		trace_quarry_reserve_used(pages->name, nr_free, reserve);
 }
 
+/*
+ * For grace periods, and a worker that allocates nothing: not who is freeing memory.  Also
+ * before a mere try, which makes the heap grow as well; there is less to wait for after it.
+ */
+static bool may_wait(gfp_t gfp)
+{
+	return gfpflags_allow_blocking(gfp) && !(current->flags & PF_MEMALLOC);
+}
+
 static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages_want *want,
 			   enum quarry_layer *layer)
 {
@@ -373,8 +383,9 @@ static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages
 		addr = alloc_mapped(pages, want, layer);
 	if (addr)
 		return addr;
-	if (gfpflags_allow_blocking(want->gfp) && pages->assist &&
-	    pages->assist(pages, want->nr_pages)) {
+	if (gfpflags_allow_blocking(want->gfp) && pages->assist && quarry_pages_nr_above(pages))
+		pages->assist(pages, want->nr_pages);
+	if (may_wait(want->gfp) && pages->wait && pages->wait(pages)) {
 		addr = alloc_mapped(pages, want, layer);
 		if (addr)
 			return addr;
@@ -510,5 +521,6 @@ void quarry_pages_put_all(struct quarry_pages *pages)
 void quarry_pages_fini(struct quarry_pages *pages)
 {
 	quarry_meta_fini(&pages->meta);
+	quarry_budget_fini(&pages->budget);
 	kvfree(pages->nodes);
 }

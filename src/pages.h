@@ -16,6 +16,7 @@
 #include <linux/types.h>
 
 #include "backing.h"
+#include "budget.h"
 #include "defer.h"
 #include "extent.h"
 #include "meta.h"
@@ -76,6 +77,7 @@ struct quarry_pages_node {
 struct quarry_pages {
 	raw_spinlock_t lock;
 	int node;				/* preferred; constant */
+	unsigned int guards;			/* QUARRY_HEAP_TRACK, ...; constant */
 	const char *name;			/* of the heap, for tracepoints; constant */
 	/* knobs, in bytes: written under lock by quarry_heap_tune(), glanced at without */
 	u64 limit;				/* 0: none */
@@ -91,13 +93,18 @@ struct quarry_pages {
 	void (*starve)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, if @hot is set: true if more is free now. */
 	bool (*cool)(struct quarry_pages *pages);	/* constant */
-	/* Called before growth by who may sleep: true if pages may have become free. */
-	bool (*assist)(struct quarry_pages *pages, unsigned long nr_pages);	/* constant */
+	/* Called by ticks, may sleep: magazines that were not needed are emptied. */
+	void (*fall_back)(struct quarry_pages *pages);	/* constant */
+	/* Called before growth above the soft limit by who may sleep. */
+	void (*assist)(struct quarry_pages *pages, unsigned long nr_pages);	/* constant */
+	/* Called before growth by who may wait for anything: true if pages may be free now. */
+	bool (*wait)(struct quarry_pages *pages);	/* constant */
 	/* Constant.  Called, in any context but NMI, when an allocation failed for good. */
 	void (*failed)(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp);
 	struct quarry_backing *backing;		/* constant: instead of the kernel, or NULL */
 	struct quarry_meta meta;
 	struct quarry_defer defer;
+	struct quarry_budget budget;
 	struct quarry_pages_node *nodes;	/* constant; nr_node_ids of them */
 	bool hot;				/* the layer above keeps free runs; no lock */
 	/* everything below under lock */

@@ -89,6 +89,7 @@ static struct quarry_extent *try_extent(struct quarry_pages *pages, enum quarry_
 
 	source->meta = &pages->meta;
 	source->backing = pages->backing;
+	source->track = pages->guards;
 	if (!book(pages, source->nr_pages))
 		return NULL;
 	/* A backing is on one node, whatever is asked. */

@@ -26,8 +26,10 @@
 static unsigned long nr_spare(const struct quarry_pages *pages, unsigned long nr_free)
 {
 	unsigned long keep = quarry_pages_reserve(pages);
+	/* Once: who only glances has no lock. */
+	unsigned long mapped = READ_ONCE(pages->nr_mapped);
 
-	return pages->nr_mapped > keep ? min(nr_free, pages->nr_mapped - keep) : 0;
+	return mapped > keep ? min(nr_free, mapped - keep) : 0;
 }
 
 unsigned long quarry_pages_nr_idle(struct quarry_pages *pages)

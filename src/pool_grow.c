@@ -58,11 +58,7 @@ static unsigned long chunk_bytes(const struct quarry_pool *pool, u32 nr)
 
 static void set_owners(const struct quarry_pool_chunk *chunk, unsigned long owner)
 {
-	unsigned long i;
-
-	for (i = 0; i < chunk->nr_pages; i++)
-		/* Pairs with smp_load_acquire() in quarry_owner(). */
-		smp_store_release(quarry_owner_slot(chunk->base + (i << PAGE_SHIFT)), owner);
+	quarry_pagemap_set(PHYS_PFN(__pa(chunk->base)), chunk->nr_pages, owner);
 }
 
 static void put_pages(struct quarry_pool *pool, void *base, unsigned long nr_pages)
@@ -239,8 +235,7 @@ int quarry_pool_grow(struct quarry_pool *pool, gfp_t gfp)
 
 bool quarry_pool_may_request(const struct quarry_pool *pool)
 {
-	/* On no list; only a glance, it is claimed by cmpxchg(). */
-	return READ_ONCE(pool->growing.next) == &pool->growing && may_grow(pool) &&
+	return !quarry_defer_is_taken(&pool->growing) && may_grow(pool) &&
 	       !time_before(jiffies, READ_ONCE(pool->not_before));
 }
 
@@ -562,7 +557,7 @@ void quarry_pool_destroy(struct quarry_pool *pool)
 		return;
 	hp = pool->hp;
 	if (test_bit(QUARRY_POOL_DEFERRED, &pool->flags))
-		quarry_defer_flush(&hp->pages.defer);
+		quarry_defer_flush_all(&hp->pages.defer);
 	mutex_lock(&hp->mutex);
 	list_del(&pool->node);
 	mutex_unlock(&hp->mutex);

@@ -130,7 +130,7 @@ int quarry_pools_verify(struct quarry_heap_priv *hp)
 	struct quarry_pool *pool;
 	int ret = 0;
 
-	mutex_lock(&hp->mutex);
+	lockdep_assert_held(&hp->mutex);
 	list_for_each_entry(pool, &hp->pools, node) {
 		ret = verify_pool(pool);
 		if (!ret)
@@ -138,6 +138,5 @@ int quarry_pools_verify(struct quarry_heap_priv *hp)
 		quarry_report("pool %s: the stacks of free objects are damaged\n", pool->name);
 		break;
 	}
-	mutex_unlock(&hp->mutex);
 	return ret;
 }

@@ -51,13 +51,15 @@ static int check(struct quarry_cache *cache, gfp_t gfp, unsigned int nr)
 }
 
 /* A longer list; the old one stays if there is no memory. */
-static int grow(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr)
+static int grow(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr,
+		const struct quarry_site *site)
 {
 	void **objs;
 
 	if (nr <= prefill->capacity)
 		return 0;
-	objs = quarry_alloc(heap_of(prefill->cache), nr * sizeof(*objs), list_gfp(gfp));
+	objs = quarry_alloc_site(heap_of(prefill->cache), nr * sizeof(*objs), list_gfp(gfp),
+				 QUARRY_KIND_PTR, site);
 	if (!objs)
 		return -ENOMEM;
 	if (prefill->nr)
@@ -75,7 +77,7 @@ static int fill(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr,
 
 	if (nr <= prefill->nr)
 		return 0;
-	if (grow(prefill, gfp, nr))
+	if (grow(prefill, gfp, nr, site))
 		return -ENOMEM;
 	more = nr - prefill->nr;
 	if (!quarry_cache_alloc_bulk_site(prefill->cache, gfp, more, prefill->objs + prefill->nr,
@@ -93,7 +95,8 @@ struct quarry_prefill *quarry_prefill_site(struct quarry_cache *cache, gfp_t gfp
 
 	if (ret)
 		return ERR_PTR(ret);
-	prefill = quarry_alloc(heap_of(cache), sizeof(*prefill), list_gfp(gfp));
+	prefill = quarry_alloc_site(heap_of(cache), sizeof(*prefill), list_gfp(gfp),
+				    QUARRY_KIND_PTR, site);
 	if (!prefill)
 		return ERR_PTR(-ENOMEM);
 	*prefill = (struct quarry_prefill) { .cache = cache };
@@ -122,13 +125,14 @@ unsigned int quarry_prefill_left(const struct quarry_prefill *prefill)
 }
 EXPORT_SYMBOL_GPL(quarry_prefill_left);
 
-int quarry_prefill_refill(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr)
+int quarry_prefill_refill_site(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr,
+			       const struct quarry_site *site)
 {
 	int ret = check(prefill->cache, gfp, nr);
 
-	return ret ?: fill(prefill, gfp, nr, to_slab_cache(prefill->cache)->site);
+	return ret ?: fill(prefill, gfp, nr, site);
 }
-EXPORT_SYMBOL_GPL(quarry_prefill_refill);
+EXPORT_SYMBOL_GPL(quarry_prefill_refill_site);
 
 void quarry_prefill_return(struct quarry_prefill *prefill)
 {

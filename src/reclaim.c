@@ -11,9 +11,9 @@
  * debt, and an extent that is wholly free waits until the debt covers it, so
  * that it goes as one block.  jemalloc's decay and Go's scavenger do the like.
  *
- *	pages freed ─> notify: a tick is due in half-life / 8
+ *	pages freed, magazines used ─> notify: a tick is due in half-life / 8
  *	tick ─> idle pages x share ─> quarry_pages_release()
- *	        still idle pages left? another tick : none until the next notify
+ *	        idle pages or used magazines left? another tick : none until the next notify
  *
  * Shrinker.  One for all heaps.  It may run inside any allocation, also one of
  * our own worker, so it uses trylock only and allocates nothing; descriptors of
@@ -85,20 +85,26 @@ static unsigned long tick_jiffies(int decay_ms)
 	return msecs_to_jiffies(max(decay_ms / TICKS_PER_HALF_LIFE, SHORTEST_TICK_MS));
 }
 
-/* Makes a tick due unless one is, or nothing decays. */
-static void arm(struct quarry_reclaim *r)
+/* Makes a tick due unless one is, or nothing decays.  Magazines never fall back at once. */
+static void arm(struct quarry_reclaim *r, bool pages)
 {
 	int decay_ms = READ_ONCE(r->decay_ms);
 
 	if (decay_ms < 0 || test_and_set_bit(0, &r->armed))
 		return;
-	queue_delayed_work(system_unbound_wq, &r->work, decay_ms ? tick_jiffies(decay_ms) : 0);
+	queue_delayed_work(system_unbound_wq, &r->work,
+			   decay_ms || !pages ? tick_jiffies(decay_ms) : 0);
 }
 
 void quarry_reclaim_notify(struct quarry_reclaim *r)
 {
-	if (!READ_ONCE(r->armed) && (READ_ONCE(r->pages->hot) || quarry_pages_nr_idle(r->pages)))
-		arm(r);
+	bool pages;
+
+	if (READ_ONCE(r->armed))
+		return;
+	pages = READ_ONCE(r->pages->hot) || quarry_pages_nr_idle(r->pages);
+	if (pages || READ_ONCE(r->pages->budget.stocked))
+		arm(r, pages);
 }
 
 static void decay(struct quarry_reclaim *r, unsigned long now)
@@ -124,6 +130,10 @@ static void decay(struct quarry_reclaim *r, unsigned long now)
 
 void quarry_reclaim_tick(struct quarry_reclaim *r, unsigned long now)
 {
+	/* First, so that what it frees is idle from now on. */
+	if (READ_ONCE(r->pages->budget.stocked) && r->pages->fall_back &&
+	    READ_ONCE(r->decay_ms) >= 0)
+		r->pages->fall_back(r->pages);
 	mutex_lock(&r->mutex);
 	decay(r, now);
 	r->last_tick = now;

@@ -20,9 +20,16 @@
 
 void quarry_mags_request(struct quarry_mags *mags)
 {
-	if (!mags->defer)
+	/* Others were refused by the layers below themselves. */
+	if (!mags->defer || (!in_nmi() && quarry_may_call_kernel()) ||
+	    time_before(jiffies, READ_ONCE(mags->restock_not_before)))
 		return;
-	WRITE_ONCE(mags->restock_node, numa_mem_id());
+	quarry_mags_restock(mags, numa_mem_id());
+}
+
+void quarry_mags_restock(struct quarry_mags *mags, int node)
+{
+	WRITE_ONCE(mags->restock_node, node);
 	WRITE_ONCE(mags->deferred, true);
 	quarry_defer_add(mags->defer, QUARRY_DEFER_RESTOCK, &mags->restock);
 }
@@ -34,7 +41,7 @@ static struct quarry_magazine *stock(struct quarry_mags *mags, struct quarry_dep
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
-	if (mag->count && quarry_mags_welcomes(mags, mag) && depot->full.nr < mags->max_full) {
+	if (mag->count && quarry_mags_welcomes(mags, mag) && quarry_depot_has_room(mags, depot)) {
 		quarry_mag_push(&depot->full, mag);
 		mag = NULL;
 	}
@@ -42,14 +49,20 @@ static struct quarry_magazine *stock(struct quarry_mags *mags, struct quarry_dep
 	return mag;
 }
 
+/* A heap of one node has its own idea. */
+static int wish(const struct quarry_mags *mags, int node)
+{
+	return mags->meta->node == NUMA_NO_NODE ? node : NUMA_NO_NODE;
+}
+
 /* Nothing goes through magazines: one object makes a slab be there. */
 static unsigned int touch(struct quarry_mags *mags, int node)
 {
-	enum quarry_layer layer;
+	enum quarry_layer layer = QUARRY_LAYER_SLAB;
 	unsigned int nr;
 	void *obj;
 
-	nr = mags->ops->refill(mags, &obj, 1, GFP, node, &layer);
+	nr = mags->ops->refill(mags, &obj, 1, GFP, wish(mags, node), &layer);
 	if (nr)
 		mags->ops->drain(mags, &obj, 1);
 	return nr;
@@ -57,21 +70,23 @@ static unsigned int touch(struct quarry_mags *mags, int node)
 
 static unsigned int restock(struct quarry_mags *mags, int node)
 {
+	enum quarry_layer layer = QUARRY_LAYER_SLAB;
 	struct quarry_magazine *mag = NULL;
-	enum quarry_layer layer;
 	unsigned int nr;
 
 	if (quarry_mags_is_ready(mags, GFP))
 		mag = quarry_magazine_get(mags, GFP);
 	if (!mag)
 		return touch(mags, node);
-	nr = mags->ops->refill(mags, mag->objs, mag->capacity, GFP, node, &layer);
+	nr = mags->ops->refill(mags, mag->objs, mag->capacity, GFP, wish(mags, node), &layer);
 	mag->count = nr;
+	if (nr)
+		quarry_mags_took(mags, layer, nr, 0);
 	mag = stock(mags, &mags->depots[node], mag);
 	if (!mag)
 		return nr;
 	if (mag->count)
-		mags->ops->drain(mags, mag->objs, mag->count);
+		quarry_mags_drain(mags, mag->objs, mag->count);
 	quarry_magazine_free(mags, mag);
 	return nr;
 }
@@ -81,9 +96,7 @@ void quarry_mags_serve_restock(struct quarry_defer *defer, struct llist_node *no
 	struct quarry_mags *mags = container_of(node, struct quarry_mags, restock);
 
 	quarry_defer_release(node);
-	if (time_before(jiffies, mags->restock_not_before))
-		return;
-	mags->restock_not_before = jiffies;
+	mags->nr_restocks++;
 	if (!restock(mags, READ_ONCE(mags->restock_node)))
-		mags->restock_not_before = jiffies + PAUSE;
+		WRITE_ONCE(mags->restock_not_before, jiffies + PAUSE);
 }

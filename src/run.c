@@ -21,6 +21,7 @@
 #include <linux/log2.h>
 
 #include "internal.h"
+#include "note.h"
 #include "run.h"
 
 static struct quarry_run_front *to_front(struct quarry_mags *mags)
@@ -38,7 +39,8 @@ static struct quarry_hot *hot_for(struct quarry_runs *runs, unsigned long nr_pag
 {
 	unsigned int i;
 
-	if (!is_power_of_2(nr_pages))
+	/* What is freed hot is not looked at. */
+	if (!is_power_of_2(nr_pages) || runs->pages->guards)
 		return NULL;
 	/* Wraps around for an order that has a front. */
 	i = __ffs(nr_pages) - QUARRY_NR_PAGE_FRONTS;
@@ -104,7 +106,8 @@ static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 		/* The extent of a page that was freed twice may be gone any time. */
 		preempt_disable();
 		ext = quarry_extent_find(objs[i]);
-		if (!ext || !unmark_run(objs[i], front_owner(rf))) {
+		if (!ext || test_bit(quarry_extent_page_of(ext, objs[i]), ext->frees) ||
+		    !unmark_run(objs[i], front_owner(rf))) {
 			quarry_report("double free of %u pages at %p\n", 1U << rf->order, objs[i]);
 			atomic_long_dec(&mags->nr_free_below);
 		} else {
@@ -165,9 +168,15 @@ void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
 			rf->pages = pages;
 			rf->kind = k;
 			rf->order = order;
-			quarry_mags_init(&rf->mags, &rf->front->front, &run_ops, &pages->meta,
-					 PAGE_SIZE << order, magazine_bytes);
+			/* Stays so if the front is veiled. */
+			rf->front->front.cpu = quarry_cold_cpu;
+			quarry_mags_init(&rf->mags,
+					 pages->guards ? &rf->veiled : &rf->front->front,
+					 &run_ops, &pages->meta, PAGE_SIZE << order,
+					 magazine_bytes);
 			rf->mags.defer = &pages->defer;
+			rf->mags.budget = pages->budget.cpu ? &pages->budget : NULL;
+			rf->mags.wipes = pages->guards & QUARRY_HEAP_HARDENED;
 			if (order > magazine_order)
 				quarry_mags_stop(&rf->mags);
 		}
@@ -212,6 +221,17 @@ unsigned long quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned lon
 
 	mark_run(addr, owner);
 	return owner;
+}
+
+/* Will the run be freed without anyone's help?  Preemption is off. */
+static bool is_pending(struct quarry_runs *runs, const void *addr)
+{
+	struct quarry_extent *ext;
+
+	if (likely(!READ_ONCE(runs->pages->defer.used)))
+		return false;
+	ext = quarry_extent_find(addr);
+	return ext && test_bit(quarry_extent_page_of(ext, addr), ext->frees);
 }
 
 /* === Hot runs === */
@@ -272,7 +292,7 @@ bool quarry_run_free_hot(struct quarry_hot *hot, void *addr)
 	struct quarry_runs *runs = hot->runs;
 	unsigned long nr_pages = 1UL << hot->order;
 
-	if (!unmark_run(addr, hot_owner(hot)))
+	if (is_pending(runs, addr) || !unmark_run(addr, hot_owner(hot)))
 		return false;
 	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct_frees);
@@ -330,7 +350,7 @@ static void *alloc_past(struct quarry_run_front *rf, const struct quarry_pages_w
 	if (!addr)
 		return NULL;
 	mark_run(addr, front_owner(rf));
-	atomic_long_inc(&rf->mags.nr_ended[layer]);
+	quarry_mags_took(&rf->mags, layer, 1, 1);
 	return addr;
 }
 
@@ -368,12 +388,64 @@ int quarry_run_free(struct quarry_runs *runs, struct quarry_extent *ext, void *a
 	}
 	if (quarry_owner_to_hot(owner))
 		return quarry_run_free_hot(quarry_owner_to_hot(owner), addr) ? 0 : -EINVAL;
-	if (!nr_pages || !unmark_run(addr, owner))
+	if (!nr_pages || is_pending(runs, addr) || !unmark_run(addr, owner))
 		return -EINVAL;
 	atomic_long_sub(nr_pages, &runs->nr_direct_pages);
 	atomic_long_inc(&runs->nr_direct_frees);
 	return quarry_pages_free(ext, addr, nr_pages);
 }
+
+/* === Tracking === */
+
+bool quarry_run_is_live(const void *addr)
+{
+	struct quarry_extent *ext = quarry_extent_find(addr);
+
+	return !ext || !ext->notes ||
+	       !quarry_note_is_free(&ext->notes[quarry_extent_page_of(ext, addr)]);
+}
+
+void quarry_run_note_alloc(const void *addr, const struct quarry_site *site)
+{
+	struct quarry_extent *ext;
+
+	preempt_disable();
+	/* None if somebody wrote to private meanwhile. */
+	ext = quarry_extent_find(addr);
+	if (ext && ext->notes)
+		quarry_note_alloc(&ext->notes[quarry_extent_page_of(ext, addr)], site);
+	preempt_enable();
+}
+
+bool quarry_run_note_free(struct quarry_extent *ext, const void *addr, unsigned long caller)
+{
+	struct quarry_note *note;
+	unsigned long state;
+
+	if (!ext->notes)
+		return true;
+	note = &ext->notes[quarry_extent_page_of(ext, addr)];
+	state = quarry_note_free(note, caller);
+	if (!state)
+		return true;
+	quarry_report("heap %s: double free of pages at %p by %pS\n", ext->pages->name, addr,
+		      (void *)caller);
+	quarry_note_explain(note, state);
+	return false;
+}
+
+void quarry_run_explain(struct quarry_extent *ext, const void *addr)
+{
+	struct quarry_note *note;
+
+	if (!ext->notes)
+		return;
+	note = &ext->notes[quarry_extent_page_of(ext, addr)];
+	quarry_report_more("the last run from there:\n");
+	quarry_note_explain(note, READ_ONCE(note->state));
+}
+
+/* === Numbers === */
 
 unsigned long quarry_runs_nr_live(struct quarry_runs *runs)
 {

@@ -16,7 +16,8 @@
 struct quarry_runs {
 	struct quarry_pages *pages;
 	struct quarry_run_front {
-		struct quarry_page_front *front;	/* constant, as the next four */
+		struct quarry_page_front *front;	/* constant, as the next four but one */
+		struct quarry_front veiled;		/* the inline paths see nothing of it */
 		struct quarry_mags mags;
 		struct quarry_pages *pages;
 		enum quarry_kind kind;
@@ -105,5 +106,19 @@ bool quarry_runs_cool(struct quarry_runs *runs);
 /* Pages in the hands of users; pages cached in magazines or hot. */
 unsigned long quarry_runs_nr_live(struct quarry_runs *runs);
 unsigned long quarry_runs_nr_cached(struct quarry_runs *runs);
+
+/* === Of a heap that tracks; elsewhere nothing happens, and all is well === */
+
+/* Was the run at @addr, the start of a page of ours, not freed?  Preemption is off. */
+bool quarry_run_is_live(const void *addr);
+/* A run is about to be handed out. */
+void quarry_run_note_alloc(const void *addr, const struct quarry_site *site);
+/*
+ * It is freed for @caller: false, after a report, if it had been already.  Preemption is
+ * off, @addr is the start of a page of @ext.
+ */
+bool quarry_run_note_free(struct quarry_extent *ext, const void *addr, unsigned long caller);
+/* What is known of the last run that began at the page of @addr.  As above. */
+void quarry_run_explain(struct quarry_extent *ext, const void *addr);
 
 #endif /* _QUARRY_RUN_H */

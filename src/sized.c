@@ -54,6 +54,8 @@ static void *alloc_run(struct quarry_heap_priv *hp, const struct quarry_pages_wa
 	if (is_too_long(hp, (u64)want->nr_pages << PAGE_SHIFT, want->gfp, site))
 		return NULL;
 	addr = quarry_run_alloc(&hp->runs, want);
+	if (addr && unlikely(hp->pages.guards))
+		quarry_run_note_alloc(addr, site);
 	if (addr && want_init_on_alloc(want->gfp))
 		memset(addr, 0, bytes);
 	return addr;
@@ -65,6 +67,7 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 	struct quarry_heap_priv *hp = to_priv(heap);
 	struct quarry_pages_want want;
 	struct quarry_cache *cache;
+	void *obj;
 
 	might_alloc(gfp);
 	if (!size)
@@ -80,8 +83,11 @@ void *quarry_alloc_node_site(struct quarry_heap *heap, size_t size, gfp_t gfp, i
 		return alloc_run(hp, &want, site);
 	}
 	cache = quarry_heap_class(hp, kind, size, gfp);
-	if (likely(cache))
-		return quarry_cache_alloc_node_site(cache, gfp, node, site);
+	if (likely(cache)) {
+		obj = quarry_cache_alloc_node_site(cache, gfp, node, site);
+		quarry_classes_follow(hp, kind, size);
+		return obj;
+	}
 	if (!quarry_may_call_kernel())
 		quarry_heap_request_class(hp, kind, size);
 	return NULL;
@@ -187,12 +193,17 @@ static const char *what_is(unsigned long owner)
 void quarry_report_bad_free(const void *ptr, unsigned long owner, unsigned long caller)
 {
 	struct quarry_extent *ext = quarry_extent_find(ptr);
+	struct quarry_slab *slab = quarry_owner_to_slab(owner);
 
 	if (!ext)
 		quarry_report("%pS frees %p, which is not ours\n", (void *)caller, ptr);
 	else
 		quarry_report("%pS frees %p of heap %s, which is %s\n", (void *)caller, ptr,
 			      quarry_heap_of_extent(ext)->name, what_is(owner));
+	if (slab && slab->cache->guard)
+		quarry_guard_explain(slab, ptr);
+	else if (ext && owner == QUARRY_OWNER_NONE)
+		quarry_run_explain(ext, ptr);
 }
 
 /* Wipes the pages with preemption on, as that may take a while; the owner after it. */
@@ -215,11 +226,14 @@ static void free_run(const void *ptr, unsigned long owner, unsigned long caller)
 		quarry_report_bad_free(ptr, owner, caller);
 		return;
 	}
+	ext = __quarry_extent_find(ptr);
+	if (ext && !quarry_run_note_free(ext, ptr, caller))
+		return;
 	if (unlikely(in_nmi()) && !quarry_owner_to_front(owner)) {
 		quarry_run_free_later(ptr, owner, caller);
 		return;
 	}
-	if (want_init_on_free())
+	if (want_init_on_free() || (ext && ext->pages->guards & QUARRY_HEAP_HARDENED))
 		owner = wipe_run(ptr, owner);
 	ext = owner ? __quarry_extent_find(ptr) : NULL;
 	if (unlikely(!ext || quarry_run_free(&quarry_heap_of_extent(ext)->runs, ext, (void *)ptr,
@@ -231,9 +245,10 @@ static void free_run(const void *ptr, unsigned long owner, unsigned long caller)
 /* What the fast paths leave over; they have changed nothing. */
 static noinline void free_slow(const void *ptr, unsigned long caller)
 {
-	struct quarry_cache *cache;
+	struct quarry_slab_cache *sc;
 	struct quarry_slab *slab;
 	unsigned long owner;
+	bool guarded, claimed;
 
 	if (ZERO_OR_NULL_PTR(ptr))
 		return;
@@ -245,10 +260,16 @@ static noinline void free_slow(const void *ptr, unsigned long caller)
 		preempt_enable();
 		return;
 	}
-	cache = &slab->cache->cache;
+	sc = slab->cache;
+	quarry_front_follow(&slab->front, &sc->cache.front);
+	guarded = sc->guard;
+	claimed = guarded && quarry_guard_claim(sc, ptr, caller);
 	preempt_enable();
 	/* Wiping may take a while; a live object keeps its cache. */
-	quarry_cache_free(cache, (void *)ptr);
+	if (claimed)
+		quarry_cache_give_back(sc, (void *)ptr);
+	else if (!guarded)
+		quarry_cache_free(&sc->cache, (void *)ptr);
 }
 
 /*
@@ -261,7 +282,7 @@ static __always_inline bool free_to_slab(unsigned long owner, const void *ptr)
 
 	return likely(!((unsigned long)slab & QUARRY_OWNER_MASK)) &&
 	       likely(quarry_slab_starts(slab, ptr)) &&
-	       likely(__quarry_front_push(&slab->cache->cache.front, (void *)ptr));
+	       likely(__quarry_front_push(&slab->front, (void *)ptr));
 }
 
 static __always_inline bool free_to_front(unsigned long owner, const void *ptr)
@@ -280,7 +301,7 @@ static __always_inline bool free_to_hot(unsigned long owner, const void *ptr)
 	return hot && PAGE_ALIGNED(ptr) && !in_nmi() && quarry_run_free_hot(hot, (void *)ptr);
 }
 
-void quarry_free(const void *ptr)
+static __always_inline void free_for(const void *ptr, unsigned long caller)
 {
 	unsigned long owner;
 
@@ -292,7 +313,12 @@ void quarry_free(const void *ptr)
 		return;
 	}
 	preempt_enable();
-	free_slow(ptr, _RET_IP_);
+	free_slow(ptr, caller);
+}
+
+void quarry_free(const void *ptr)
+{
+	free_for(ptr, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_free);
 
@@ -336,7 +362,7 @@ void quarry_free_sensitive(const void *ptr)
 {
 	memzero_explicit((void *)ptr, quarry_usable_size(ptr));
 	/* What is not ours is reported there. */
-	quarry_free(ptr);
+	free_for(ptr, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_free_sensitive);
 
@@ -352,9 +378,11 @@ size_t quarry_usable_size(const void *ptr)
 	owner = quarry_owner(ptr);
 	slab = quarry_owner_to_slab(owner);
 	if (slab) {
-		if (quarry_slab_starts(slab, ptr))
+		/* Where that is known: who asks about what was freed shall not use it. */
+		if (quarry_slab_starts(slab, ptr) &&
+		    (likely(!slab->cache->guard) || quarry_guard_is_live(slab, ptr)))
 			size = slab->cache->size;
-	} else if (PAGE_ALIGNED(ptr)) {
+	} else if (PAGE_ALIGNED(ptr) && quarry_run_is_live(ptr)) {
 		size = quarry_run_nr_pages(owner) << PAGE_SHIFT;
 	}
 	preempt_enable();
@@ -395,7 +423,7 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
 	void *new;
 
 	if (!size) {
-		quarry_free(ptr);
+		free_for(ptr, _RET_IP_);
 		return ZERO_SIZE_PTR;
 	}
 	if (ZERO_OR_NULL_PTR(ptr))
@@ -412,7 +440,7 @@ void *quarry_realloc_site(struct quarry_heap *heap, const void *ptr, size_t size
 	if (!new)
 		return NULL;
 	memcpy(new, ptr, min(old, size));
-	quarry_free(ptr);
+	free_for(ptr, _RET_IP_);
 	return new;
 }
 EXPORT_SYMBOL_GPL(quarry_realloc_site);

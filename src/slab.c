@@ -12,7 +12,8 @@
  *
  * The order is the smallest whose tail is no more than 1/16 and that holds an
  * object per page or eight in all; if none up to 5 does, the one that wastes
- * least.
+ * least.  A cache that is small yet takes the smallest whose tail is no more than a
+ * quarter: a slab of 128 KiB for the first task_struct wastes more than its tails save.
  *
  * A second bitmap, changed without a lock, marks objects whose free is pending
  * (defer.c); they are in use until that is over.
@@ -36,12 +37,16 @@
 
 #define ENOUGH_OBJS	8
 
-/* 0 means: by size. */
+/*
+ * Where 0 is asked for.  As kmalloc's, at least: the largest power of two that divides the
+ * size, which makes a difference only if bytes are left behind the object.
+ */
 static size_t default_align(size_t size)
 {
-	if (is_power_of_2(size))
-		return min_t(size_t, size, PAGE_SIZE);
-	return size < ARCH_KMALLOC_MINALIGN ? roundup_pow_of_two(size) : ARCH_KMALLOC_MINALIGN;
+	size_t least = size < ARCH_KMALLOC_MINALIGN ? roundup_pow_of_two(size) :
+						      ARCH_KMALLOC_MINALIGN;
+
+	return max(least, size & -size);
 }
 
 static unsigned int tail_of(unsigned int stride, unsigned int order)
@@ -66,11 +71,23 @@ static unsigned int choose_order(unsigned int stride)
 	return best;
 }
 
-void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align)
+static unsigned int choose_small_order(unsigned int stride, unsigned int order)
 {
-	layout->stride = ALIGN(size, align ?: default_align(size));
+	unsigned int small = get_order(stride);
+
+	while (small < order && tail_of(stride, small) > (PAGE_SIZE << small) / 4)
+		small++;
+	return small;
+}
+
+void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align,
+			     size_t behind, bool track)
+{
+	layout->stride = ALIGN(size + behind, align ?: default_align(size));
+	layout->track = track;
 	layout->min_order = get_order(layout->stride);
 	layout->order = choose_order(layout->stride);
+	layout->small_order = choose_small_order(layout->stride, layout->order);
 	layout->max_objs = (PAGE_SIZE << layout->order) / layout->stride;
 	layout->reciprocal = reciprocal_value(layout->stride);
 	layout->fraction_less_1 = div_u64(U64_MAX, layout->stride);
@@ -79,7 +96,10 @@ EXPORT_SYMBOL_QUARRY_KUNIT(quarry_slab_layout_init);
 
 size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout)
 {
-	return struct_size_t(struct quarry_slab, free, 2 * BITS_TO_LONGS(layout->max_objs));
+	size_t size = struct_size_t(struct quarry_slab, free,
+				    2 * BITS_TO_LONGS(layout->max_objs));
+
+	return layout->track ? size + layout->max_objs * sizeof(struct quarry_note) : size;
 }
 
 void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
@@ -92,7 +112,6 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 	slab->nr_objs = (PAGE_SIZE << order) / layout->stride;
 	slab->objs_size = slab->nr_objs * layout->stride;
 	slab->fraction_less_1 = layout->fraction_less_1;
-	slab->fraction = layout->fraction_less_1 + 1;
 	slab->nr_free = slab->nr_objs;
 	INIT_LIST_HEAD(&slab->node);
 	quarry_pending_init(&slab->pending);
@@ -116,6 +135,25 @@ unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab
 		slab->free[word] = bits;
 	}
 	slab->nr_free -= got;
+	return got;
+}
+
+unsigned int quarry_slab_take_from(struct quarry_slab *slab,
+				   const struct quarry_slab_layout *layout, unsigned int pos,
+				   void **objs, unsigned int nr)
+{
+	unsigned int got = 0;
+
+	while (got < nr && slab->nr_free) {
+		pos = find_next_bit(slab->free, slab->nr_objs, pos);
+		if (pos >= slab->nr_objs) {
+			pos = 0;
+			continue;
+		}
+		__clear_bit(pos, slab->free);
+		slab->nr_free--;
+		objs[got++] = slab->base + (size_t)pos * layout->stride;
+	}
 	return got;
 }
 

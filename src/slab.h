@@ -11,8 +11,11 @@
 #include <linux/reciprocal_div.h>
 #include <linux/types.h>
 
+#include <quarry/magazine.h>
+
 #include "defer.h"
 #include "extent.h"
+#include "note.h"
 
 struct quarry_slab_cache;
 
@@ -24,17 +27,19 @@ struct quarry_slab_layout {
 	unsigned int stride;		/* bytes from object to object */
 	unsigned int order;		/* of a slab, in pages */
 	unsigned int min_order;		/* when memory is short: one object fits */
+	unsigned int small_order;	/* while the cache is small */
 	unsigned int max_objs;		/* per slab of @order */
 	struct reciprocal_value reciprocal;	/* of @stride */
 	u64 fraction_less_1;		/* 2^64 / @stride, rounded up, is the fraction */
+	bool track;			/* the descriptor ends with a note per object */
 };
 
 struct quarry_slab {
-	struct quarry_slab_cache *cache;	/* constant, as the next eight */
+	struct quarry_front front;		/* a copy: see quarry_front_follow() */
+	struct quarry_slab_cache *cache;	/* constant, as the next seven */
 	struct quarry_extent *extent;
 	void *base;
-	u64 fraction;				/* see quarry_slab_starts() */
-	u64 fraction_less_1;
+	u64 fraction_less_1;			/* see quarry_slab_starts() */
 	u32 objs_size;				/* bytes in objects, without the tail */
 	u16 nr_objs;				/* at most one per byte of a page */
 	u16 desc_size;				/* bytes */
@@ -63,7 +68,16 @@ static inline unsigned long *quarry_slab_frees(struct quarry_slab *slab)
 	return slab->free + quarry_slab_nr_words(slab);
 }
 
-void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align);
+/* @behind: bytes to leave behind each object, at least. */
+/* Will the object be freed without anyone's help?  Then its slab has to stay. */
+static inline bool quarry_slab_is_pending(struct quarry_slab *slab, unsigned int index)
+{
+	return unlikely(quarry_defer_is_taken(&slab->pending.node)) &&
+	       test_bit(index, quarry_slab_frees(slab));
+}
+
+void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align,
+			     size_t behind, bool track);
 size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout);
 
 /* Sets up a descriptor over pages of order @order; all objects free. */
@@ -74,18 +88,34 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab_layout *layout,
 			      void **objs, unsigned int nr);
 
+/* The same from object @pos on, and around. */
+unsigned int quarry_slab_take_from(struct quarry_slab *slab,
+				   const struct quarry_slab_layout *layout, unsigned int pos,
+				   void **objs, unsigned int nr);
+
+/* Notes of the objects of a slab that has them. */
+static inline struct quarry_note *quarry_slab_notes(struct quarry_slab *slab,
+						    const struct quarry_slab_layout *layout)
+{
+	void *end = (void *)slab + slab->desc_size;
+
+	return (struct quarry_note *)end - layout->max_objs;
+}
+
 /*
  * Does an object start exactly at @obj, which is in the slab?  A multiple of the
  * stride times the fraction wraps to less than the fraction, as there was less than
  * that to round up; anything between two multiples does not (Lemire, Kaser, Kurz,
  * "Faster remainder by direct computation", 2019).  For a stride of 1 the fraction
- * itself wraps to 0, and all offsets pass.
+ * itself wraps to 0, and all offsets pass.  What is kept is the fraction less 1, and the
+ * product is taken as the sum of two.
  */
 static __always_inline bool quarry_slab_starts(const struct quarry_slab *slab, const void *obj)
 {
 	u32 offset = obj - slab->base;
 
-	return offset < slab->objs_size && offset * slab->fraction <= slab->fraction_less_1;
+	return offset < slab->objs_size &&
+	       offset * slab->fraction_less_1 + offset <= slab->fraction_less_1;
 }
 
 /* Index of the object that starts exactly at @obj, which is in the slab, or -EINVAL. */

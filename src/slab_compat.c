@@ -68,11 +68,15 @@ struct kmem_cache *quarry_compat_cache_create(struct quarry_heap *heap,
 EXPORT_SYMBOL_GPL(quarry_compat_cache_create);
 
 /* Only this cache will do, and it must not fail. */
-static void *insist(struct quarry_cache *cache, gfp_t gfp)
+static void *insist(struct quarry_slab_cache *sc, gfp_t gfp)
 {
 	void *obj;
 
-	while (!(obj = quarry_cache_alloc(cache, quarry_compat_cache_gfp(gfp))))
+	if (in_hardirq() || !gfpflags_allow_blocking(gfp))
+		return NULL;
+	if (sc->constructed)
+		gfp &= ~__GFP_ZERO;
+	while (!(obj = quarry_cache_alloc(&sc->cache, quarry_compat_cache_gfp(gfp))))
 		schedule_timeout_uninterruptible(1);
 	return obj;
 }
@@ -82,11 +86,11 @@ void *quarry_compat_cache_rescue(struct quarry_cache *cache, gfp_t gfp)
 	struct quarry_slab_cache *sc = to_slab_cache(cache);
 	void *obj;
 
-	if (in_nmi() || !(in_hardirq() || (gfp & __GFP_NOFAIL)))
+	if (in_nmi() || !(quarry_compat_kernel_helps() || (gfp & __GFP_NOFAIL)))
 		return NULL;
 	/* The kernel would not keep what it is for readers. */
 	if (sc->flags & QUARRY_TYPESAFE_BY_RCU)
-		return gfp & __GFP_NOFAIL ? insist(cache, gfp) : NULL;
+		return gfp & __GFP_NOFAIL ? insist(sc, gfp) : NULL;
 	if (sc->ctor)
 		gfp &= ~__GFP_ZERO;
 	/* Powers of two are aligned to their size, which is at least what the cache promised. */

@@ -172,6 +172,9 @@ static int apply(struct quarry_heap_priv *hp, enum quarry_knob knob, s64 value)
 		m.bytes = value;
 		set_magazines(hp, m, true);
 		break;
+	case QUARRY_KNOB_CPU_BYTES:
+		quarry_heap_set_cpu_bytes(hp, value);
+		break;
 	default:
 		return -EINVAL;
 	}

@@ -82,7 +82,7 @@ static void wipe(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	unsigned int i;
 
-	for (i = 0; want_init_on_free() && i < nr; i++)
+	for (i = 0; (want_init_on_free() || mags->wipes) && i < nr; i++)
 		mags->ops->wipe(mags, objs[i]);
 }
 
@@ -105,7 +105,7 @@ void quarry_mags_free_waited(struct quarry_mags *mags, void **objs, unsigned int
 	wipe(mags, objs, nr);
 	add_waiting(mags, -(long)nr);
 	atomic_long_add(nr, &mags->nr_free_below);
-	mags->ops->drain(mags, objs, nr);
+	quarry_mags_drain(mags, objs, nr);
 }
 
 /* === It begins === */
@@ -113,12 +113,16 @@ void quarry_mags_free_waited(struct quarry_mags *mags, void **objs, unsigned int
 static void begin(struct waiting *w)
 {
 	add_waiting(w->mags, w->count);
-	call_rcu(&w->rcu, finish);
+	quarry_call_rcu(&w->rcu, finish);
 }
 
 static void begin_again(struct rcu_head *rcu)
 {
-	begin(container_of(rcu, struct waiting, rcu));
+	struct waiting *w = container_of(rcu, struct waiting, rcu);
+	atomic_long_t *nr_sealed = &w->mags->defer->nr_sealed;
+
+	begin(w);
+	atomic_long_dec(nr_sealed);
 }
 
 void quarry_mags_seal(struct quarry_mags *mags)
@@ -133,8 +137,10 @@ void quarry_mags_seal(struct quarry_mags *mags)
 		c = per_cpu_ptr(mags->front->cpu, cpu);
 		/* Pairs with cmpxchg() in place() and xchg() in push(). */
 		w = READ_ONCE(c->waiting) ? (void *)xchg(&c->waiting, NULL) : NULL;
-		if (w)
-			call_rcu(&w->rcu, begin_again);
+		if (!w)
+			continue;
+		atomic_long_inc(&mags->defer->nr_sealed);
+		quarry_call_rcu(&w->rcu, begin_again);
 	}
 }
 
@@ -176,7 +182,10 @@ static bool place(struct quarry_mags *mags)
 	struct quarry_magazine *mag;
 	struct waiting *w;
 
-	mag = quarry_magazine_get(mags, GFP_NOWAIT | __GFP_NOMEMALLOC);
+	if (READ_ONCE(mags->capacity) <= NR_COVERED)
+		return false;
+	/* It may be under any lock: nobody is woken. */
+	mag = quarry_magazine_get(mags, __GFP_NOMEMALLOC);
 	if (!mag)
 		return false;
 	if (mag->capacity <= NR_COVERED) {
@@ -191,7 +200,7 @@ static bool place(struct quarry_mags *mags)
 		return true;
 	}
 	WRITE_ONCE(mags->deferred, true);
-	quarry_defer_add_slowly(mags->defer, QUARRY_DEFER_WAITING, &mags->filling);
+	quarry_defer_add(mags->defer, QUARRY_DEFER_WAITING, &mags->filling);
 	return true;
 }
 

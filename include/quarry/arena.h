@@ -9,14 +9,22 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/stdarg.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <quarry/heap.h>
 #include <quarry/site.h>
 
+struct kref;
+struct quarry_arena_cleanup;
+struct quarry_chunk;
+
 /* Largest single allocation of an arena, bytes. */
 #define QUARRY_ARENA_MAX_ALLOC	(QUARRY_EXTENT_MAX_SIZE - 64)
+
+/* Smallest buffer that an arena can live on, bytes: the half of it is for the arena itself. */
+#define QUARRY_ARENA_MIN_BUFFER	512UL
 
 /* Alignment unless asked otherwise, bytes. */
 #define QUARRY_ARENA_ALIGN	8UL
@@ -52,6 +60,7 @@ struct quarry_arena_params {
  * @used: bytes handed out, with padding
  * @held: bytes of chunks held
  * @held_peak: largest @held so far
+ * @spare: of @held, in chunks that are kept for later
  * @nr_chunks: chunks held
  * @nr_resets: how often it was reset
  */
@@ -59,6 +68,7 @@ struct quarry_arena_stats {
 	u64 used;
 	u64 held;
 	u64 held_peak;
+	u64 spare;
 	u64 nr_chunks;
 	u64 nr_resets;
 };
@@ -95,22 +105,278 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	quarry_arena_create_site(heap, params, gfp, QUARRY_SITE())
 
 /**
+ * quarry_arena_create_on_site() - make an arena on a buffer; use quarry_arena_create_on()
+ * @heap: heap that further chunks come from, or NULL
+ * @buffer: where it lives
+ * @size: bytes of it
+ * @params: how to make it, or NULL for the defaults
+ * @site: where it is created
+ *
+ * Context: Any.
+ * Return: the arena or ERR_PTR, see quarry_arena_create_on().
+ */
+struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void *buffer,
+						 size_t size,
+						 const struct quarry_arena_params *params,
+						 const struct quarry_site *site);
+
+/**
+ * quarry_arena_create_on() - make an arena on a buffer of the caller's
+ * @heap: heap that further chunks come from when the buffer is full, or NULL: it fails then
+ * @buffer: static, on the stack or in other memory; aligned to 16 bytes
+ * @size: bytes of it, at least %QUARRY_ARENA_MIN_BUFFER
+ * @params: how to make it, or NULL for the defaults
+ *
+ * The buffer is the first chunk and holds the arena itself.  It is the caller's again when
+ * the arena has been destroyed.  @params->limit does not count it.
+ *
+ * Context: Any, but for @heap's growth see quarry_arena_alloc().
+ * Return: the arena or ERR_PTR(%-EINVAL); a line in the kernel log says why.
+ */
+#define quarry_arena_create_on(heap, buffer, size, params) \
+	quarry_arena_create_on_site(heap, buffer, size, params, QUARRY_SITE())
+
+/**
  * quarry_arena_destroy() - free an arena and all that was allocated from it
  * @arena: the arena, or NULL or an ERR_PTR
  *
- * Context: Process, softirq, hardirq; never sleeps.
+ * Lets go of the reference that creating it gave.  If it is the last one, children are
+ * destroyed first, the newest before older ones, then callbacks are called, then memory
+ * goes back to the heap.
+ *
+ * Context: Any but NMI; never sleeps, unless a callback does.
  */
 void quarry_arena_destroy(struct quarry_arena *arena);
+
+/**
+ * quarry_arena_destroy_rcu() - quarry_arena_destroy() after a grace period
+ * @arena: the arena, or NULL or an ERR_PTR
+ *
+ * For readers under rcu_read_lock() of what is in it.  Callbacks are called after the grace
+ * period, from an RCU callback: they must not sleep.
+ *
+ * Context: Any but NMI; never sleeps.
+ */
+void quarry_arena_destroy_rcu(struct quarry_arena *arena);
+
+/**
+ * quarry_arena_get() - take a reference
+ * @arena: the arena, which somebody holds
+ *
+ * For asynchronous work that uses what is in an arena.  Allocating from it is
+ * still for one at a time.
+ *
+ * Context: Any.
+ */
+void quarry_arena_get(struct quarry_arena *arena);
+
+/**
+ * quarry_arena_put() - let go of a reference; the last one destroys the arena
+ * @arena: the arena
+ *
+ * Context: As quarry_arena_destroy().
+ */
+void quarry_arena_put(struct quarry_arena *arena);
+
+/**
+ * quarry_arena_of() - find the arena that a pointer points into
+ * @ptr: any pointer at all
+ *
+ * The caller holds the arena if it is to be used.
+ *
+ * Context: Any.
+ * Return: the arena, or NULL if @ptr points into none, or into the caller's own buffer.
+ */
+struct quarry_arena *quarry_arena_of(const void *ptr);
 
 /**
  * quarry_arena_reset() - free all that was allocated, keep the arena
  * @arena: the arena
  *
- * Keeps the first chunk and gives the others back to the heap.
+ * Destroys children, calls callbacks as quarry_arena_destroy() does, and makes all
+ * marks stale.  Keeps as many chunks as the arena is likely to need again, judging by what it
+ * needed before the last resets, and gives the others back to the heap.
  *
- * Context: Process, softirq, hardirq; never sleeps.
+ * Context: Any but NMI; never sleeps, unless a callback does.
  */
 void quarry_arena_reset(struct quarry_arena *arena);
+
+/**
+ * quarry_arena_trim() - give chunks back that are kept for later
+ * @arena: the arena
+ *
+ * Context: Any but NMI; never sleeps.
+ * Return: bytes given back to the heap.
+ */
+u64 quarry_arena_trim(struct quarry_arena *arena);
+
+/**
+ * quarry_arena_reserve() - make sure that the next bytes cannot fail
+ * @arena: the arena
+ * @bytes: how many, each allocation rounded up to its alignment; at most
+ *         %QUARRY_ARENA_MAX_ALLOC
+ * @gfp: as for quarry_alloc()
+ *
+ * Holds until that many bytes were allocated, in any number of pieces, or the arena is
+ * reset, rewound or trimmed.
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: 0, %-ENOMEM, or %-EINVAL for too many bytes or a refused flag.
+ */
+int quarry_arena_reserve(struct quarry_arena *arena, size_t bytes, gfp_t gfp);
+
+/* === What lives shorter than the arena === */
+
+/**
+ * struct quarry_arena_mark - a place in an arena to go back to
+ *
+ * Opaque.  In memory of the caller, usually on the stack.
+ */
+struct quarry_arena_mark {
+	/* private: */
+	struct quarry_arena *arena;	/* NULL once it was used */
+	u64 serial;
+	u64 previous;
+	struct quarry_chunk *chunk;
+	struct quarry_chunk *alone;
+	struct quarry_arena_cleanup *cleanups;
+	unsigned long pos;
+	unsigned long start;
+	unsigned long floor;
+	u64 used_before;
+};
+
+/**
+ * quarry_arena_mark() - remember how far an arena is used
+ * @arena: the arena
+ * @mark: where to store it
+ *
+ * Marks nest.  Each is rewound to or forgotten once, the newest first.
+ *
+ * Context: The owner's; never sleeps.
+ */
+void quarry_arena_mark(struct quarry_arena *arena, struct quarry_arena_mark *mark);
+
+/**
+ * quarry_arena_rewind() - free all that was allocated since a mark
+ * @arena: the arena
+ * @mark: its newest mark
+ *
+ * Calls the callbacks that were registered since, the newest first.  Children stay.  Chunks
+ * stay with the arena for later.
+ *
+ * Context: The owner's; never sleeps, unless a callback does.
+ * Return: 0, or %-EINVAL after a report if @mark is stale or older than another one: nothing
+ * was freed then.
+ */
+int quarry_arena_rewind(struct quarry_arena *arena, struct quarry_arena_mark *mark);
+
+/**
+ * quarry_arena_unmark() - forget a mark and keep what was allocated since
+ * @arena: the arena
+ * @mark: its newest mark
+ *
+ * Context: The owner's; never sleeps.
+ * Return: as quarry_arena_rewind().
+ */
+int quarry_arena_unmark(struct quarry_arena *arena, struct quarry_arena_mark *mark);
+
+/* === What ends with the arena === */
+
+/**
+ * quarry_arena_on_reset() - have a function called when an arena is reset or destroyed
+ * @arena: the arena
+ * @fn: the function, called once; it must not allocate from @arena
+ * @arg: for it
+ * @gfp: for the record, which is in the arena
+ *
+ * Functions are called in reverse order, before anything is freed, and by quarry_arena_rewind()
+ * to a mark that is older.
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: 0, %-ENOMEM, or %-EINVAL if @fn is NULL.
+ */
+int quarry_arena_on_reset(struct quarry_arena *arena, void (*fn)(void *arg), void *arg, gfp_t gfp);
+
+/**
+ * quarry_arena_on_reset_kref() - have a reference dropped when an arena is reset or destroyed
+ * @arena: see quarry_arena_on_reset()
+ * @kref: the reference
+ * @release: as for kref_put()
+ * @gfp: see there
+ *
+ * Context: As quarry_arena_on_reset().
+ * Return: 0 or %-ENOMEM; the reference is then still the caller's.
+ */
+int quarry_arena_on_reset_kref(struct quarry_arena *arena, struct kref *kref,
+			       void (*release)(struct kref *kref), gfp_t gfp);
+
+/**
+ * QUARRY_ARENA_PUTTER() - define a callback out of a function as put_device()
+ * @name: of the callback
+ * @fn: function that takes a pointer to @type and returns nothing
+ * @type: what it drops a reference of, such as struct device
+ *
+ * At file scope, then ``quarry_arena_on_reset(arena, name, dev, gfp)``.  A cast of @fn would
+ * not do: the kernel may check the types of indirect calls.
+ */
+#define QUARRY_ARENA_PUTTER(name, fn, type)	\
+	static void name(void *_obj)		\
+	{					\
+		type *_typed = _obj;		\
+						\
+		fn(_typed);			\
+	}
+
+/**
+ * quarry_arena_on_reset_free() - have memory of a heap freed when an arena is reset or destroyed
+ * @arena: see quarry_arena_on_reset()
+ * @ptr: an object of a cache, or any memory that quarry_free() takes
+ * @gfp: see there
+ *
+ * Context: As quarry_arena_on_reset().
+ * Return: 0 or %-ENOMEM; the memory is then still the caller's.
+ */
+int quarry_arena_on_reset_free(struct quarry_arena *arena, void *ptr, gfp_t gfp);
+
+/**
+ * quarry_arena_create_child_site() - make a child; use quarry_arena_create_child()
+ * @parent: the parent
+ * @params: how to make it, or NULL for the defaults
+ * @gfp: for the first chunk
+ * @site: where it is created
+ *
+ * Context: As quarry_arena_create().
+ * Return: the arena or ERR_PTR.
+ */
+struct quarry_arena *quarry_arena_create_child_site(struct quarry_arena *parent,
+						    const struct quarry_arena_params *params,
+						    gfp_t gfp, const struct quarry_site *site);
+
+/**
+ * quarry_arena_create_child() - make an arena that dies with another one
+ * @parent: the other one; resetting or destroying it destroys the child
+ * @params: how to make it, or NULL for the defaults
+ * @gfp: for the first chunk
+ *
+ * The caller serialises calls on a parent and its children.  A child may be destroyed
+ * before; one that others hold by quarry_arena_get() is reported and lives on alone.
+ *
+ * Context: As quarry_arena_create().
+ * Return: as quarry_arena_create(); ERR_PTR(%-EINVAL) also if @parent has no heap.
+ */
+#define quarry_arena_create_child(parent, params, gfp) \
+	quarry_arena_create_child_site(parent, params, gfp, QUARRY_SITE())
+
+/**
+ * quarry_arena_set_parent() - move an arena to another parent
+ * @arena: the arena
+ * @parent: the new parent, of the same heap, or NULL for none
+ *
+ * Context: The owner's of both and of the old parent; never sleeps.
+ * Return: 0, or %-EINVAL after a report if @parent is @arena or below it, or of another heap.
+ */
+int quarry_arena_set_parent(struct quarry_arena *arena, struct quarry_arena *parent);
 
 /**
  * quarry_arena_get_stats() - read an arena's numbers
@@ -272,8 +538,136 @@ char *quarry_arena_strdup_site(struct quarry_arena *arena, const char *str, gfp_
 #define quarry_arena_strdup(arena, str, gfp) \
 	quarry_arena_strdup_site(arena, str, gfp, QUARRY_SITE())
 
+/**
+ * quarry_arena_strndup_site() - copy part of a string; use quarry_arena_strndup()
+ * @arena: the arena
+ * @str: the string, or NULL
+ * @max: most characters to copy
+ * @gfp: allocation flags
+ * @site: call site
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: the copy or NULL.
+ */
+char *quarry_arena_strndup_site(struct quarry_arena *arena, const char *str, size_t max, gfp_t gfp,
+				const struct quarry_site *site);
+
+/**
+ * quarry_arena_strndup() - copy at most so many characters of a string, packed to the byte
+ * @arena: see quarry_arena_alloc()
+ * @str: the string, which need not end before @max; NULL gives NULL
+ * @max: most characters to copy
+ * @gfp: see quarry_arena_alloc()
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: the copy, with a NUL at its end, or NULL.
+ */
+#define quarry_arena_strndup(arena, str, max, gfp) \
+	quarry_arena_strndup_site(arena, str, max, gfp, QUARRY_SITE())
+
+/**
+ * quarry_arena_vprintf() - format text into an arena, packed to the byte
+ * @arena: the arena
+ * @gfp: see quarry_arena_alloc()
+ * @fmt: as for vsnprintf()
+ * @args: as for vsnprintf()
+ *
+ * Formats once if the text fits into the current chunk.
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: the text or NULL.
+ */
+__printf(3, 0)
+char *quarry_arena_vprintf(struct quarry_arena *arena, gfp_t gfp, const char *fmt, va_list args);
+
+/**
+ * quarry_arena_printf() - format text into an arena, packed to the byte
+ * @arena: the arena
+ * @gfp: see quarry_arena_alloc()
+ * @fmt: as for snprintf()
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: the text or NULL.
+ */
+__printf(3, 4)
+char *quarry_arena_printf(struct quarry_arena *arena, gfp_t gfp, const char *fmt, ...);
+
+/**
+ * quarry_arena_realloc_site() - make an allocation larger or smaller; use quarry_arena_realloc()
+ * @arena: the arena
+ * @ptr: the allocation
+ * @old: its bytes
+ * @size: new bytes
+ * @gfp: allocation flags
+ * @site: call site
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: see quarry_arena_realloc().
+ */
+void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
+				gfp_t gfp, const struct quarry_site *site);
+
+/**
+ * quarry_arena_realloc() - make an allocation larger or smaller
+ * @arena: the arena
+ * @ptr: the allocation; NULL and %ZERO_SIZE_PTR make this quarry_arena_alloc()
+ * @old: bytes it has: what was asked for
+ * @size: bytes it shall have; 0 gives %ZERO_SIZE_PTR
+ * @gfp: see quarry_arena_alloc(); %__GFP_ZERO zeroes what is new, where it grows in place
+ *
+ * The most recent allocation grows and shrinks in place if there is room, unless it was
+ * made before the newest mark.  Another one that grows is copied, and its old place is lost
+ * until the reset; one that shrinks stays.
+ *
+ * Context: As quarry_arena_alloc().
+ * Return: the memory, aligned to 8 bytes if it moved, or NULL with @ptr as it was.
+ */
+#define quarry_arena_realloc(arena, ptr, old, size, gfp) \
+	quarry_arena_realloc_site(arena, ptr, old, size, gfp, QUARRY_SITE())
+
+/**
+ * quarry_arena_promote_site() - copy out to the heap; use quarry_arena_promote()
+ * @arena: the arena
+ * @ptr: what to copy
+ * @size: bytes
+ * @gfp: allocation flags
+ * @site: call site
+ *
+ * Context: As quarry_alloc().
+ * Return: the copy or NULL.
+ */
+void *quarry_arena_promote_site(struct quarry_arena *arena, const void *ptr, size_t size,
+				gfp_t gfp, const struct quarry_site *site);
+
+/**
+ * quarry_arena_promote() - copy something out of an arena that shall outlive it
+ * @arena: the arena
+ * @ptr: what to copy
+ * @size: bytes
+ * @gfp: see quarry_alloc()
+ *
+ * Context: As quarry_alloc().
+ * Return: the copy, in the arena's heap, for quarry_free(); or NULL.
+ */
+#define quarry_arena_promote(arena, ptr, size, gfp) \
+	quarry_arena_promote_site(arena, ptr, size, gfp, QUARRY_SITE())
+
 #ifdef DEFINE_FREE
 DEFINE_FREE(quarry_arena, struct quarry_arena *, quarry_arena_destroy(_T))
+
+/**
+ * scoped_quarry_arena() - an arena for the statement that follows
+ * @a: name of the arena, which may be an ERR_PTR
+ * @heap: heap the chunks come from
+ *
+ * It is destroyed however the statement is left: ``scoped_quarry_arena(a, heap) { ... }``.
+ *
+ * Context: Process context, may sleep.
+ */
+#define scoped_quarry_arena(a, heap)						\
+	for (struct quarry_arena *_once = NULL, *(a) __free(quarry_arena) =	\
+	     quarry_arena_create(heap, NULL, GFP_KERNEL);			\
+	     !_once; _once = ERR_PTR(-ENOENT))
 #endif
 
 #endif /* _QUARRY_ARENA_H */

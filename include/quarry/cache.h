@@ -368,6 +368,19 @@ void *quarry_prefill_alloc(struct quarry_prefill *prefill);
 unsigned int quarry_prefill_left(const struct quarry_prefill *prefill);
 
 /**
+ * quarry_prefill_refill_site() - set more objects aside; use quarry_prefill_refill()
+ * @prefill: where
+ * @gfp: allocation flags
+ * @nr: how many there shall be
+ * @site: call site
+ *
+ * Context: As quarry_cache_alloc().
+ * Return: see quarry_prefill_refill().
+ */
+int quarry_prefill_refill_site(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr,
+			       const struct quarry_site *site);
+
+/**
  * quarry_prefill_refill() - set aside as many as are missing
  * @prefill: where
  * @gfp: see quarry_cache_prefill(); counts for the objects that are added only
@@ -378,7 +391,8 @@ unsigned int quarry_prefill_left(const struct quarry_prefill *prefill);
  * * %-EINVAL - @nr is out of range or a flag is refused; a line in the log says which
  * * %-ENOMEM - no memory for all of them
  */
-int quarry_prefill_refill(struct quarry_prefill *prefill, gfp_t gfp, unsigned int nr);
+#define quarry_prefill_refill(prefill, gfp, nr) \
+	quarry_prefill_refill_site(prefill, gfp, nr, QUARRY_SITE())
 
 /**
  * quarry_prefill_return() - end a prefill and free the objects that were not taken

@@ -39,10 +39,16 @@ struct quarry_page_front {
  * Opaque but for what the inline paths read.
  */
 struct quarry_heap {
-	/* private: slots by quarry_size_class(); never NULL: those in no use share a cold cache */
+	/* private: copies of the classes' own, by slot; those not yet used share a cold one */
+	struct quarry_front fronts[QUARRY_NR_KINDS][QUARRY_NR_CLASSES];
+	/* slots by quarry_size_class(); never NULL: those in no use share a cold cache */
 	struct quarry_cache *classes[QUARRY_NR_KINDS][QUARRY_NR_CLASSES];
 	struct quarry_page_front pages[QUARRY_NR_KINDS][QUARRY_NR_PAGE_FRONTS];
 };
+
+/* Heap flags */
+#define QUARRY_HEAP_TRACK	BIT(0)	/* remember who allocated each object and run, and when */
+#define QUARRY_HEAP_HARDENED	BIT(1)	/* find misuse at once; includes QUARRY_HEAP_TRACK */
 
 /**
  * struct quarry_heap_params - how to make a heap; start from %QUARRY_HEAP_DEFAULTS
@@ -58,6 +64,11 @@ struct quarry_heap {
  *                  0 is single pages only
  * @magazine_bytes: bytes of objects that one magazine may hold, 4096 to 1048576; 0 for the
  *                  default, 65536
+ * @cpu_bytes: bytes of objects that the magazines of one CPU may hold, of all caches and
+ *             page orders together, 65536 to 1073741824; 0 for the default, 4194304
+ * @flags: %QUARRY_HEAP_TRACK, %QUARRY_HEAP_HARDENED; others are refused.  The parameters
+ *         track and hardened of quarry.ko add theirs to every heap that is made.  Cannot
+ *         be changed later.
  * @backing: address of whole pages of the caller's own that the heap lives on, instead
  *           of asking the kernel; NULL for the kernel.  In the direct map, of one
  *           node, each page with a refcount of 1 or, behind the first of a block of
@@ -97,6 +108,8 @@ struct quarry_heap_params {
 	int decay_ms;
 	int magazine_order;
 	unsigned int magazine_bytes;
+	unsigned int cpu_bytes;
+	unsigned int flags;
 	void *backing;
 	u64 backing_size;
 	const unsigned int *class_sizes;
@@ -110,12 +123,13 @@ struct quarry_heap_params {
 /* What goes through magazines unless asked otherwise: order; bytes of objects in one. */
 #define QUARRY_MAGAZINE_ORDER_DEFAULT	3
 #define QUARRY_MAGAZINE_BYTES_DEFAULT	65536
+#define QUARRY_CPU_BYTES_DEFAULT	(4 << 20)
 
 /* In an initialiser of &struct quarry_heap_params: what zero does not mean. */
 #define QUARRY_HEAP_DEFAULTS						\
 	.node = NUMA_NO_NODE, .decay_ms = QUARRY_DECAY_DEFAULT,		\
 	.magazine_order = QUARRY_MAGAZINE_ORDER_DEFAULT,		\
-	.magazine_bytes = QUARRY_MAGAZINE_BYTES_DEFAULT
+	.magazine_bytes = QUARRY_MAGAZINE_BYTES_DEFAULT, .cpu_bytes = QUARRY_CPU_BYTES_DEFAULT
 
 /**
  * struct quarry_heap_stats - a heap in numbers; all in bytes unless said otherwise
@@ -328,17 +342,17 @@ static __always_inline __malloc __alloc_size(2) void *
 quarry_alloc_site(struct quarry_heap *heap, size_t size, gfp_t gfp, enum quarry_kind kind,
 		  const struct quarry_site *site)
 {
-	struct quarry_cache *cache;
+	unsigned int index;
 	void *obj;
 
 	might_alloc(gfp);
 	if (likely(size - 1 < QUARRY_CLASS_MAX_SIZE - 1 && !(gfp & QUARRY_GFP_SLOW))) {
-		/* Pairs with cmpxchg() in class_create(), WRITE_ONCE() in fill_slots(). */
-		cache = READ_ONCE(heap->classes[kind][quarry_size_class(size, kind)]);
-		obj = quarry_front_pop(&cache->front);
+		index = quarry_size_class(size, kind);
+		obj = quarry_front_pop(&heap->fronts[kind][index]);
 		if (likely(obj)) {
+			/* Pairs with cmpxchg() in class_create(), WRITE_ONCE() in fill_slots(). */
 			if (unlikely(want_init_on_alloc(gfp)))
-				memset(obj, 0, cache->zero_size);
+				memset(obj, 0, READ_ONCE(heap->classes[kind][index])->zero_size);
 			return obj;
 		}
 	}

@@ -40,6 +40,9 @@ struct quarry_cpu {
 	unsigned long nr_alloc_previous;	/* after exchanging the two */
 	unsigned long nr_free_previous;
 	u8 busy;
+	/* the heap's ticks only (capacity.c) */
+	u8 idle;			/* ticks without an event */
+	u32 seen;			/* events at the last of them */
 } __aligned(64);
 
 /* private: what the inline paths need of a front; embedded first */
@@ -67,7 +70,7 @@ static __always_inline void *quarry_front_pop(struct quarry_front *front)
 		 */
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* Pairs with xchg() in detach_cpu(). */
+		/* Pairs with xchg() in quarry_mags_detach_cpu(). */
 		mag = READ_ONCE(c->loaded);
 		if (likely(mag->count)) {
 			obj = mag->objs[--mag->count];
@@ -91,7 +94,7 @@ static __always_inline bool __quarry_front_push(struct quarry_front *front, void
 	if (likely(!c->busy)) {
 		WRITE_ONCE(c->busy, 1);
 		barrier();
-		/* Pairs with xchg() in detach_cpu(). */
+		/* Pairs with xchg() in quarry_mags_detach_cpu(). */
 		mag = READ_ONCE(c->loaded);
 		if (likely(mag->count < mag->capacity)) {
 			mag->objs[mag->count++] = obj;

@@ -124,6 +124,15 @@ static inline void quarry_kernel_kfree(const void *ptr)
 
 /* === Allocating === */
 
+/*
+ * In hardirq a heap does not grow, but the kernel has something for who asks; not on
+ * PREEMPT_RT, where it may not be asked there.
+ */
+static inline bool quarry_compat_kernel_helps(void)
+{
+	return in_hardirq() && !IS_ENABLED(CONFIG_PREEMPT_RT);
+}
+
 static __always_inline void *quarry_compat_alloc(struct quarry_heap *heap, size_t size, gfp_t gfp,
 						 const struct quarry_site *site)
 {
@@ -131,8 +140,7 @@ static __always_inline void *quarry_compat_alloc(struct quarry_heap *heap, size_
 
 	if (likely(size <= QUARRY_EXTENT_MAX_SIZE && !(gfp & QUARRY_COMPAT_GFP_KERNEL))) {
 		obj = quarry_alloc_site(heap, size, gfp & ~__GFP_ACCOUNT, QUARRY_KIND_PTR, site);
-		/* There a heap does not grow, but the kernel has something for who asks. */
-		if (likely(obj) || !in_hardirq())
+		if (likely(obj) || !quarry_compat_kernel_helps())
 			return obj;
 	}
 	return quarry_kernel_kmalloc(size, gfp, NUMA_NO_NODE);
@@ -146,7 +154,7 @@ static inline void *quarry_compat_alloc_node(struct quarry_heap *heap, size_t si
 	if (size <= QUARRY_EXTENT_MAX_SIZE && !(gfp & QUARRY_COMPAT_GFP_KERNEL)) {
 		obj = quarry_alloc_node_site(heap, size, gfp & ~__GFP_ACCOUNT, node,
 					     QUARRY_KIND_PTR, site);
-		if (likely(obj) || !in_hardirq())
+		if (likely(obj) || !quarry_compat_kernel_helps())
 			return obj;
 	}
 	return quarry_kernel_kmalloc(size, gfp, node);

@@ -55,6 +55,17 @@ logged() { since | grep -qF -- "$1"; }
 # The one line by which quarry.ko says that it gave everything back.
 unloaded_clean() { logged 'quarry: unloaded, 0 pages held'; }
 
+# kernel_is_right: the kernel is of the kind that the host means to have booted. The
+# kernel hands words of its command line that it does not know to init as variables:
+# quarry_kernel.
+kernel_is_right() {
+	# shellcheck disable=SC2154 # from the kernel command line
+	case $quarry_kernel in
+	*-rt) check "this is a PREEMPT_RT kernel: $(uname -v)" grep -q PREEMPT_RT /proc/version ;;
+	*) refused 'PREEMPT_RT is not in its version' grep PREEMPT_RT /proc/version ;;
+	esac
+}
+
 # finish: say the verdict and end the machine.
 finish() {
 	printf '\nguest: %s passed, %s failed\n' "$passed" "$failed"

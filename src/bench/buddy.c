@@ -116,12 +116,12 @@ static __always_inline u64 run_steps(struct mix_side *side, const struct step *s
 	unsigned long flags;
 	unsigned int i;
 
-	local_irq_save(flags);
+	flags = quarry_bench_quiet_begin();
 	quarry_bench_read(&side->cost);
 	for (i = 0; i < nr; i++)
 		run_step(side, &steps[i], ops);
 	quarry_bench_read(&end);
-	local_irq_restore(flags);
+	quarry_bench_quiet_end(flags);
 	quarry_bench_since(&side->cost, &end);
 	return quarry_bench_meter.icount ? side->cost.instructions : side->cost.ns;
 }

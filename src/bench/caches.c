@@ -11,39 +11,22 @@
  *	sized-var	256 objects of 8 to 8192 bytes, log-uniform, freed by address
  *
  * Nothing is written into the objects.  The peer's cache is one that is not merged with
- * others; what kmalloc()'s caches already have shows in no peak.  How slices are run is
- * as in pages.c.
+ * others; what kmalloc()'s caches already have shows in no peak.
  */
 #include <linux/err.h>
-#include <linux/irqflags.h>
-#include <linux/log2.h>
 #include <linux/minmax.h>
-#include <linux/preempt.h>
 #include <linux/prandom.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <quarry/heap.h>
 #include "case.h"
 #include "side.h"
-
-#define NR_SLICES	64
-#define WARMUP_SLICES	2
-
-/* Rounds in a slice: so many that the slower side takes half of 2 ms to all of it. */
-#define SLICE_NS	(2 * NSEC_PER_MSEC)
-#define MAX_ROUNDS	8192U
-#define TRY_OBJS	64	/* to find out; at least */
+#include "slices.h"
 
 #define MAX_OBJS	4096
 #define NR_SHUFFLED	1000
 #define PAIR_SIZE	64	/* of sized-const-64 */
 #define NR_VAR		256
 #define MAX_VAR_ORDER	13
-
-/* Kernels without it (6.1) do not merge caches with a usercopy region (side.c). */
-#ifndef SLAB_NO_MERGE
-#define SLAB_NO_MERGE	0
-#endif
 
 enum shape {
 	PAIR,
@@ -61,13 +44,10 @@ struct caches_case {
 	struct kmem_cache *kmem;
 	unsigned int size;		/* of objects; 0: no caches needed */
 	unsigned int nr_objs;		/* in a round */
-	unsigned int nr_rounds;		/* in a slice */
-	u64 nr_peer_calls;
-	u64 peak_bytes[QUARRY_BENCH_NR_SIDES];
 	void *objs[MAX_OBJS];
 	u16 order[NR_SHUFFLED];
 	u16 sizes[NR_VAR];
-	struct quarry_bench_run run;
+	struct quarry_bench_loops loops;
 };
 
 /* === The loops: each function has its allocator and its shape compiled in === */
@@ -281,43 +261,18 @@ static const struct {
 	[SIZED_BATCH] = { { sized_batch_none, sized_batch_quarry, sized_batch_peer }, "kmalloc" },
 };
 
+static int run_shape(struct quarry_bench_loops *loops, enum quarry_bench_side side,
+		     unsigned int nr)
+{
+	struct caches_case *cc = container_of(loops, struct caches_case, loops);
+
+	return shapes[cc->shape].rounds[side](cc, nr);
+}
+
 /* === Running them === */
 
-static int measure(struct caches_case *cc, enum quarry_bench_side side, unsigned int nr,
-		   struct quarry_bench_reading *cost)
-{
-	struct quarry_bench_reading end = { };
-	unsigned long flags = 0;
-	int ret;
-
-	if (side == QUARRY_BENCH_PEER)
-		cc->nr_peer_calls += nr * cc->nr_objs;
-	if (quarry_bench_meter.icount) {
-		preempt_disable();	/* or a need to reschedule were heeded */
-		local_irq_save(flags);
-	}
-	quarry_bench_read(cost);
-	ret = shapes[cc->shape].rounds[side](cc, nr);
-	quarry_bench_read(&end);
-	if (quarry_bench_meter.icount) {
-		local_irq_restore(flags);
-		preempt_enable();
-	}
-	quarry_bench_since(cost, &end);
-	return ret;
-}
-
-static void note_peak(struct caches_case *cc)
-{
-	struct quarry_heap_stats stats;
-
-	quarry_heap_get_stats(cc->heap, &stats);
-	cc->peak_bytes[QUARRY_BENCH_QUARRY] = max(cc->peak_bytes[QUARRY_BENCH_QUARRY],
-						  stats.mapped_peak + stats.metadata);
-}
-
 /* The kernel has no peak to ask for, so its side has the objects of a round once more. */
-static void note_peer_peak(struct caches_case *cc)
+static u64 peer_peak(struct caches_case *cc)
 {
 	long slab_pages = quarry_bench_slab_pages();
 	unsigned int i;
@@ -326,7 +281,6 @@ static void note_peer_peak(struct caches_case *cc)
 		cc->objs[i] = cc->kmem ? kmem_cache_alloc(cc->kmem, GFP_KERNEL) :
 			      kmalloc(cc->nr_objs == 1 ? PAIR_SIZE : cc->sizes[i], GFP_KERNEL);
 	slab_pages = max(quarry_bench_slab_pages() - slab_pages, 0L);
-	cc->peak_bytes[QUARRY_BENCH_PEER] = (u64)slab_pages << PAGE_SHIFT;
 	for (i = 0; i < cc->nr_objs; i++) {
 		if (!cc->objs[i])
 			continue;
@@ -335,74 +289,7 @@ static void note_peer_peak(struct caches_case *cc)
 		else
 			kfree(cc->objs[i]);
 	}
-}
-
-/* One slice of a side, with a round before it that grows or refills what has to be. */
-static int run_slice(struct caches_case *cc, enum quarry_bench_side side,
-		     struct quarry_bench_reading *cost)
-{
-	int ret = shapes[cc->shape].rounds[side](cc, 1);
-
-	if (ret)
-		return ret;
-	ret = measure(cc, side, cc->nr_rounds, cost);
-	note_peak(cc);
-	cond_resched();
-	return ret;
-}
-
-static int choose_nr_rounds(struct caches_case *cc)
-{
-	unsigned int nr = DIV_ROUND_UP(TRY_OBJS, cc->nr_objs);
-	struct quarry_bench_reading cost = { };
-	enum quarry_bench_side side;
-	u64 worst = 1;
-	int ret = 0;
-
-	/* The first time is to warm up. */
-	for (side = QUARRY_BENCH_QUARRY; side < QUARRY_BENCH_NR_SIDES && !ret; side++) {
-		ret = measure(cc, side, nr, &cost) ?: measure(cc, side, nr, &cost);
-		worst = max3(worst, cost.ns, quarry_bench_meter.icount ? cost.instructions : 0);
-	}
-	/* A power of two, so that small differences between runs make none. */
-	cc->nr_rounds = rounddown_pow_of_two(clamp_t(u64, SLICE_NS * nr / worst, 1, MAX_ROUNDS));
-	return ret;
-}
-
-static int run_slices(struct caches_case *cc)
-{
-	struct quarry_bench_reading cost = { };
-	enum quarry_bench_side side;
-	int i, ret;
-
-	for (i = -WARMUP_SLICES; i < NR_SLICES; i++) {
-		for (side = 0; side < QUARRY_BENCH_NR_SIDES; side++) {
-			ret = run_slice(cc, side, &cost);
-			if (ret)
-				return ret;
-			if (i >= 0)
-				quarry_bench_note(&cc->run, side, i, &cost);
-		}
-	}
-	return 0;
-}
-
-static int run_sides(struct caches_case *cc, struct quarry_bench_result *res)
-{
-	struct quarry_heap_stats stats;
-	int ret;
-
-	note_peer_peak(cc);
-	ret = choose_nr_rounds(cc) ?: run_slices(cc);
-	if (ret)
-		return ret;
-	quarry_heap_get_stats(cc->heap, &stats);
-	res->calls[QUARRY_BENCH_QUARRY] = stats.nr_kernel_calls;
-	res->calls[QUARRY_BENCH_PEER] = cc->nr_peer_calls;
-	res->peak_bytes[QUARRY_BENCH_QUARRY] = cc->peak_bytes[QUARRY_BENCH_QUARRY];
-	res->peak_bytes[QUARRY_BENCH_PEER] = cc->peak_bytes[QUARRY_BENCH_PEER];
-	quarry_bench_conclude(&cc->run, NR_SLICES, cc->nr_rounds * cc->nr_objs, res);
-	return 0;
+	return (u64)slab_pages << PAGE_SHIFT;
 }
 
 /* The same on each run. */
@@ -444,7 +331,12 @@ static int run_heap(struct caches_case *cc, struct quarry_bench_result *res)
 	cc->heap = quarry_heap_create(&params);
 	if (IS_ERR(cc->heap))
 		return PTR_ERR(cc->heap);
-	ret = open_caches(cc) ?: run_sides(cc, res);
+	cc->loops.heap = cc->heap;
+	ret = open_caches(cc);
+	if (!ret) {
+		res->peak_bytes[QUARRY_BENCH_PEER] = peer_peak(cc);
+		ret = quarry_bench_slices(&cc->loops, res);
+	}
 	kmem_cache_destroy(cc->kmem);
 	quarry_cache_destroy(cc->cache);
 	quarry_heap_destroy(cc->heap);
@@ -464,6 +356,8 @@ static int run_case(struct quarry_bench_result *res, enum shape shape, unsigned 
 	cc->shape = shape;
 	cc->nr_objs = nr_objs;
 	cc->size = size;
+	cc->loops.rounds = run_shape;
+	cc->loops.nr_ops = nr_objs;
 	draw(cc);
 	ret = run_heap(cc, res);
 	kvfree(cc);

@@ -22,6 +22,7 @@
  * @per: what the figures are per
  * @ns: time
  * @instructions: instructions
+ * @gains: of a second CPU, for cases that are about that; stands in place of ratios
  * @peak_bytes: most bytes held at a time
  * @calls: requests that reached the kernel's page allocator, or the peer as a whole
  * @left_out: why the case was not run, or NULL
@@ -32,6 +33,7 @@ struct quarry_bench_result {
 	const char *per;
 	struct quarry_bench_figures ns;
 	struct quarry_bench_figures instructions;
+	struct quarry_bench_gains gains;
 	u64 peak_bytes[QUARRY_BENCH_NR_SIDES];
 	u64 calls[QUARRY_BENCH_NR_SIDES];
 	const char *left_out;
@@ -73,6 +75,12 @@ int quarry_bench_cases(bool icount, struct bench_text *text);
 /* The cases themselves.  Each returns 0 or a negative errno. */
 int quarry_bench_cache_pair_64(struct quarry_bench_result *res);
 int quarry_bench_cache_pair_256(struct quarry_bench_result *res);
+int quarry_bench_objpool_64(struct quarry_bench_result *res);
+int quarry_bench_objpool_256(struct quarry_bench_result *res);
+int quarry_bench_gen_pool_64(struct quarry_bench_result *res);
+int quarry_bench_gen_pool_256(struct quarry_bench_result *res);
+int quarry_bench_mempool_64(struct quarry_bench_result *res);
+int quarry_bench_mempool_256(struct quarry_bench_result *res);
 int quarry_bench_cache_batch128_64(struct quarry_bench_result *res);
 int quarry_bench_cache_batch128_256(struct quarry_bench_result *res);
 int quarry_bench_cache_batch4096_256(struct quarry_bench_result *res);
@@ -82,6 +90,10 @@ int quarry_bench_cache_shuffled1000_256(struct quarry_bench_result *res);
 int quarry_bench_sized_const_64(struct quarry_bench_result *res);
 int quarry_bench_sized_var(struct quarry_bench_result *res);
 int quarry_bench_tiny_1(struct quarry_bench_result *res);
+int quarry_bench_xcpu_256(struct quarry_bench_result *res);
+int quarry_bench_scale_same(struct quarry_bench_result *res);
+int quarry_bench_scale_classes(struct quarry_bench_result *res);
+int quarry_bench_mt_sized_16(struct quarry_bench_result *res);
 int quarry_bench_pages_o0(struct quarry_bench_result *res);
 int quarry_bench_pages_o3(struct quarry_bench_result *res);
 int quarry_bench_pages_o9(struct quarry_bench_result *res);

@@ -8,6 +8,10 @@
  *	icount	a 6.12 kernel on one CPU of `qemu -icount shift=0,sleep=off` with
  *		mitigations=off init_on_alloc=0; instructions
  *	uml	User-mode Linux 6.12; nanoseconds
+ *	smp	a 6.12 kernel on two CPUs or more; nanoseconds, ratios only
+ *
+ * Where the tenth and the ninetieth percentile are more than 20 % of the ratio apart,
+ * it says noisy in its place, and the aim is judged only if both are on one side of it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,6 +31,7 @@
 enum platform {
 	ICOUNT,
 	UML,
+	SMP,
 	NR_PLATFORMS,
 	OTHER = NR_PLATFORMS,
 };
@@ -34,19 +39,31 @@ enum platform {
 static const char * const platform_names[] = {
 	[ICOUNT] = "icount",
 	[UML] = "uml",
+	[SMP] = "smp",
 };
 
 static_assert(ARRAY_SIZE(platform_names) == NR_PLATFORMS);
 
-/* Aims in hundredths, 0 for none.  One for the bytes held rules on all machines. */
+/*
+ * Aims in hundredths, 0 for none.  One for the bytes held rules on all machines.  One for
+ * the gain is a least one, and so is the peer's gain.  A case that has several peers is
+ * there once for each.
+ */
 static const struct bench_case {
 	const char *name;
 	int (*run)(struct quarry_bench_result *res);
 	unsigned int aims[NR_PLATFORMS];
 	unsigned int bytes_aim;
+	unsigned int gain_aim;
 } cases[] = {
 	{ "cache-pair-64", quarry_bench_cache_pair_64, { [ICOUNT] = 28, [UML] = 25 } },
+	{ "cache-pair-64", quarry_bench_objpool_64 },
+	{ "cache-pair-64", quarry_bench_gen_pool_64 },
+	{ "cache-pair-64", quarry_bench_mempool_64 },
 	{ "cache-pair-256", quarry_bench_cache_pair_256, { [ICOUNT] = 28, [UML] = 25 } },
+	{ "cache-pair-256", quarry_bench_objpool_256 },
+	{ "cache-pair-256", quarry_bench_gen_pool_256 },
+	{ "cache-pair-256", quarry_bench_mempool_256 },
 	{ "cache-batch128-64", quarry_bench_cache_batch128_64, { [ICOUNT] = 25, [UML] = 25 } },
 	{ "cache-batch128-256", quarry_bench_cache_batch128_256, { [ICOUNT] = 25, [UML] = 25 } },
 	{ "cache-batch4096-256", quarry_bench_cache_batch4096_256, { [UML] = 50 } },
@@ -56,6 +73,10 @@ static const struct bench_case {
 	{ "sized-const-64", quarry_bench_sized_const_64, { [ICOUNT] = 45, [UML] = 40 } },
 	{ "sized-var", quarry_bench_sized_var, { [UML] = 40 } },
 	{ "tiny-1", quarry_bench_tiny_1, .bytes_aim = 25 },
+	{ "xcpu-256", quarry_bench_xcpu_256, { [SMP] = 50 } },
+	{ "scale-same", quarry_bench_scale_same, .gain_aim = 190 },
+	{ "scale-classes", quarry_bench_scale_classes, .gain_aim = 190 },
+	{ "mt-sized-16", quarry_bench_mt_sized_16, { [UML] = 50, [SMP] = 50 } },
 	{ "pages-o0", quarry_bench_pages_o0, { [ICOUNT] = 10, [UML] = 15 } },
 	{ "pages-o3", quarry_bench_pages_o3, { [ICOUNT] = 10, [UML] = 15 } },
 	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
@@ -104,6 +125,8 @@ void quarry_bench_names(struct bench_text *text, bool only_chosen)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (only_chosen && !test_bit(i, &chosen))
 			continue;
+		if (i && !strcmp(cases[i].name, cases[i - 1].name))
+			continue;
 		bench_put(text, "%s%s", separator, cases[i].name);
 		separator = ", ";
 	}
@@ -120,6 +143,8 @@ static enum platform find_platform(void)
 	if (quarry_bench_meter.icount && num_online_cpus() == 1 && cpu_mitigations_off() &&
 	    !want_init_on_alloc(GFP_KERNEL))
 		return ICOUNT;
+	if (quarry_bench_meter.has_ns && num_online_cpus() > 1)
+		return SMP;
 	return OTHER;
 }
 
@@ -180,10 +205,37 @@ static void put_side(struct bench_text *text, const char *name, const char *side
 		  put_count(&bytes, res->peak_bytes[side]), put_count(&calls, res->calls[side]));
 }
 
-static void put_aims(struct bench_text *text, const struct bench_case *bc, u64 ratio,
+/* A figure with its spread, in thousandths. */
+struct spread {
+	u64 median, p10, p90;
+};
+
+static void put_spread(struct bench_text *text, struct spread s)
+{
+	if (quarry_bench_is_noisy(s.median, s.p10, s.p90))
+		bench_put(text, "   noisy");
+	else
+		bench_put(text, " %3llu.%03llu", s.median / 1000, s.median % 1000);
+	bench_put(text, "  %llu.%03llu to %llu.%03llu", s.p10 / 1000, s.p10 % 1000, s.p90 / 1000,
+		  s.p90 % 1000);
+}
+
+/* Is it at most, or at least, @aim? */
+static const char *judge(struct spread s, u64 aim, bool at_least)
+{
+	bool low = at_least ? s.p10 >= aim : s.p10 <= aim;
+	bool high = at_least ? s.p90 >= aim : s.p90 <= aim;
+
+	if (low != high && quarry_bench_is_noisy(s.median, s.p10, s.p90))
+		return "noisy";
+	return (at_least ? s.median >= aim : s.median <= aim) ? "met" : "missed";
+}
+
+static void put_aims(struct bench_text *text, const struct bench_case *bc, struct spread s,
 		     enum platform here)
 {
-	const char *separator = "";
+	const char *separator = "  ";
+	bool none = true;
 	enum platform p;
 
 	for (p = 0; p < NR_PLATFORMS; p++) {
@@ -191,10 +243,37 @@ static void put_aims(struct bench_text *text, const struct bench_case *bc, u64 r
 			continue;
 		bench_put(text, "%s%s 0.%02u", separator, platform_names[p], bc->aims[p]);
 		if (p == here)
-			bench_put(text, ratio <= bc->aims[p] * 10 ? " met" : " missed");
+			bench_put(text, " %s", judge(s, bc->aims[p] * 10, false));
 		separator = ", ";
+		none = false;
 	}
-	bench_put(text, *separator ? "\n" : "-\n");
+	bench_put(text, none ? "  -\n" : "\n");
+}
+
+static struct spread gain_of(const struct quarry_bench_result *res, enum quarry_bench_side side)
+{
+	return (struct spread){
+		.median = res->gains.gain[side],
+		.p10 = res->gains.p10[side],
+		.p90 = res->gains.p90[side],
+	};
+}
+
+static void put_gain_aims(struct bench_text *text, const struct bench_case *bc,
+			  const struct quarry_bench_result *res, enum platform platform)
+{
+	struct spread ours = gain_of(res, QUARRY_BENCH_QUARRY);
+	struct spread peer = gain_of(res, QUARRY_BENCH_PEER);
+
+	if (platform != SMP) {
+		bench_put(text, "  smp gain %u.%02u, the peer's\n", bc->gain_aim / 100,
+			  bc->gain_aim % 100);
+		return;
+	}
+	bench_put(text, "  smp gain %u.%02u %s, the peer's %s\n", bc->gain_aim / 100,
+		  bc->gain_aim % 100, judge(ours, bc->gain_aim * 10, true),
+		  quarry_bench_is_noisy(peer.median, peer.p10, peer.p90) ? "noisy" :
+		  judge(ours, peer.median, true));
 }
 
 static void put_bytes_ratio(struct bench_text *text, const struct bench_case *bc,
@@ -212,6 +291,7 @@ static void put_ratio(struct bench_text *text, const struct bench_case *bc,
 		      const struct quarry_bench_result *res, enum platform platform)
 {
 	const struct quarry_bench_figures *fig = res->ns.known ? &res->ns : &res->instructions;
+	struct spread s;
 
 	if (!res->peer) {
 		bench_put(text, " %7s %14s  no peer in this kernel\n", "-", "-");
@@ -221,10 +301,37 @@ static void put_ratio(struct bench_text *text, const struct bench_case *bc,
 		put_bytes_ratio(text, bc, res);
 		return;
 	}
-	bench_put(text, " %3llu.%03llu  %llu.%03llu to %llu.%03llu  ", fig->ratio / 1000,
-		  fig->ratio % 1000, fig->ratio_p10 / 1000, fig->ratio_p10 % 1000,
-		  fig->ratio_p90 / 1000, fig->ratio_p90 % 1000);
-	put_aims(text, bc, fig->ratio, platform);
+	s = (struct spread){ .median = fig->ratio, .p10 = fig->ratio_p10, .p90 = fig->ratio_p90 };
+	put_spread(text, s);
+	put_aims(text, bc, s, platform);
+}
+
+static void note_best_gains(struct bench_text *notes, const struct bench_case *bc,
+			    const struct quarry_bench_result *res)
+{
+	const u64 *best = res->gains.best;
+
+	bench_put(notes, "%s: gain of the shortest slices: quarry %llu.%03llu,", bc->name,
+		  best[QUARRY_BENCH_QUARRY] / 1000, best[QUARRY_BENCH_QUARRY] % 1000);
+	bench_put(notes, " %s %llu.%03llu, empty loop %llu.%03llu\n", res->peer,
+		  best[QUARRY_BENCH_PEER] / 1000, best[QUARRY_BENCH_PEER] % 1000,
+		  best[QUARRY_BENCH_NONE] / 1000, best[QUARRY_BENCH_NONE] % 1000);
+}
+
+/* Each side's own gain stands where the ratio does in other cases. */
+static void put_gain_rows(struct bench_text *text, const struct bench_case *bc,
+			  const struct quarry_bench_result *res, enum platform platform)
+{
+	put_side(text, bc->name, "quarry", res, QUARRY_BENCH_QUARRY);
+	put_spread(text, gain_of(res, QUARRY_BENCH_QUARRY));
+	put_gain_aims(text, bc, res, platform);
+	put_side(text, bc->name, res->peer, res, QUARRY_BENCH_PEER);
+	put_spread(text, gain_of(res, QUARRY_BENCH_PEER));
+	bench_put(text, "\n");
+	put_side(text, bc->name, "(empty loop)", res, QUARRY_BENCH_NONE);
+	put_spread(text, gain_of(res, QUARRY_BENCH_NONE));
+	bench_put(text, "\n");
+	note_best_gains(res->notes, bc, res);
 }
 
 static void put_rows(struct bench_text *text, const struct bench_case *bc,
@@ -232,6 +339,10 @@ static void put_rows(struct bench_text *text, const struct bench_case *bc,
 {
 	if (res->left_out) {
 		bench_put(text, "%-22s left out: %s\n", bc->name, res->left_out);
+		return;
+	}
+	if (res->gains.known) {
+		put_gain_rows(text, bc, res, platform);
 		return;
 	}
 	put_side(text, bc->name, "quarry", res, QUARRY_BENCH_QUARRY);
@@ -251,6 +362,8 @@ static void put_legend(struct bench_text *text)
 	bench_put(text, "ratio: quarry / peer in %s, median of the slices, which alternate\n",
 		  quarry_bench_meter.has_ns ? "ns" : "instructions");
 	bench_put(text, "where an aim is for bytes: of the peaks\n");
+	bench_put(text, "where one is for a gain: times one CPU after the other / both at once\n");
+	bench_put(text, "noisy: p10 to p90 is more than 20 %% of the median\n");
 }
 
 /* === Running === */

@@ -5,6 +5,7 @@
 #include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/sort.h>
 #include "figures.h"
 
@@ -35,12 +36,17 @@ u64 quarry_bench_percentile(const u64 *values, unsigned int nr, unsigned int per
 }
 EXPORT_SYMBOL_GPL(quarry_bench_percentile);
 
+static u64 without_loop(u64 cost, u64 loop)
+{
+	return cost > loop ? cost - loop : 1;
+}
+
 static void take_loop_off(u64 *slice, const u64 *loop, unsigned int nr)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		slice[i] = slice[i] > loop[i] ? slice[i] - loop[i] : 1;
+		slice[i] = without_loop(slice[i], loop[i]);
 }
 
 static void figure_ratios(const u64 *quarry, const u64 *peer, u64 *ratios, unsigned int nr,
@@ -79,3 +85,55 @@ void quarry_bench_figure(struct quarry_bench_samples *samples, unsigned int nr_s
 	fig->known = true;
 }
 EXPORT_SYMBOL_GPL(quarry_bench_figure);
+
+static u64 least(const u64 *slice, unsigned int nr)
+{
+	u64 ret = slice[0];
+
+	while (nr--)
+		ret = min(ret, slice[nr]);
+	return ret;
+}
+
+/* The times of the loop are 0 where the gain is its own. */
+static u64 gain(u64 alone, u64 together, u64 loop_alone, u64 loop_together)
+{
+	return div64_u64(without_loop(alone, loop_alone) * 1000,
+			 without_loop(together, loop_together));
+}
+
+void quarry_bench_gain(struct quarry_bench_samples *alone,
+		       const struct quarry_bench_samples *together, unsigned int nr_slices,
+		       struct quarry_bench_gains *gains)
+{
+	u64 least_alone = least(alone->slice[QUARRY_BENCH_NONE], nr_slices);
+	u64 least_together = least(together->slice[QUARRY_BENCH_NONE], nr_slices);
+	enum quarry_bench_side side = QUARRY_BENCH_NR_SIDES;
+	unsigned int i;
+
+	/* The loop last: the others need it as it is. */
+	while (side--) {
+		const u64 off = side == QUARRY_BENCH_NONE ? 0 : 1;
+		u64 *slice = alone->slice[side];
+
+		gains->best[side] = gain(least(slice, nr_slices),
+					 least(together->slice[side], nr_slices),
+					 off * least_alone, off * least_together);
+		for (i = 0; i < nr_slices; i++)
+			slice[i] = gain(slice[i], together->slice[side][i],
+					off * alone->slice[QUARRY_BENCH_NONE][i],
+					off * together->slice[QUARRY_BENCH_NONE][i]);
+		quarry_bench_sort(slice, nr_slices);
+		gains->gain[side] = quarry_bench_median(slice, nr_slices);
+		gains->p10[side] = quarry_bench_percentile(slice, nr_slices, 10);
+		gains->p90[side] = quarry_bench_percentile(slice, nr_slices, 90);
+	}
+	gains->known = true;
+}
+EXPORT_SYMBOL_GPL(quarry_bench_gain);
+
+bool quarry_bench_is_noisy(u64 median, u64 p10, u64 p90)
+{
+	return (p90 - p10) * 5 > median;
+}
+EXPORT_SYMBOL_GPL(quarry_bench_is_noisy);

@@ -44,6 +44,22 @@ struct quarry_bench_figures {
 };
 
 /**
+ * struct quarry_bench_gains - what a second CPU is good for
+ * @known: it was measured; nothing else means anything otherwise
+ * @gain: median over the slices, by side, in thousandths
+ * @p10: the tenth percentile
+ * @p90: the ninetieth
+ * @best: of the shortest times of all slices, which a busy host spoils last
+ */
+struct quarry_bench_gains {
+	bool known;
+	u64 gain[QUARRY_BENCH_NR_SIDES];
+	u64 best[QUARRY_BENCH_NR_SIDES];
+	u64 p10[QUARRY_BENCH_NR_SIDES];
+	u64 p90[QUARRY_BENCH_NR_SIDES];
+};
+
+/**
  * quarry_bench_sort() - sort in ascending order
  * @values: what to sort
  * @nr: how many
@@ -87,5 +103,32 @@ u64 quarry_bench_percentile(const u64 *values, unsigned int nr, unsigned int per
  */
 void quarry_bench_figure(struct quarry_bench_samples *samples, unsigned int nr_slices,
 			 unsigned int nr_ops, struct quarry_bench_figures *fig);
+
+/**
+ * quarry_bench_gain() - how much faster the same work is on several CPUs at once
+ * @alone: each CPU's share alone, one after the other; used as scratch space
+ * @together: all at once; only read
+ * @nr_slices: slices there, 1 to %QUARRY_BENCH_MAX_SLICES
+ * @gains: filled
+ *
+ * The loop is subtracted from either time of both sides; its own gain is that of the
+ * machine.  As above, what took no longer than the loop counts as 1.
+ *
+ * Context: Any.
+ */
+void quarry_bench_gain(struct quarry_bench_samples *alone,
+		       const struct quarry_bench_samples *together, unsigned int nr_slices,
+		       struct quarry_bench_gains *gains);
+
+/**
+ * quarry_bench_is_noisy() - is the spread too wide for a figure?
+ * @median: what would be the figure
+ * @p10: tenth percentile
+ * @p90: ninetieth percentile
+ *
+ * Context: Any.
+ * Return: true if from @p10 to @p90 is more than 20 % of @median.
+ */
+bool quarry_bench_is_noisy(u64 median, u64 p10, u64 p90);
 
 #endif /* _QUARRY_BENCH_FIGURES_H */

@@ -38,7 +38,7 @@ module_param(trace, charp, 0444);
 MODULE_PARM_DESC(trace, "Path of an uncompressed trace to replay; nothing is done without");
 
 /* Of the names of all cases. */
-#define NAMES_SIZE	384
+#define NAMES_SIZE	512
 
 static int set_case(const char *val, const struct kernel_param *kp)
 {

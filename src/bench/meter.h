@@ -10,6 +10,9 @@
 #ifndef _QUARRY_BENCH_METER_H
 #define _QUARRY_BENCH_METER_H
 
+#include <linux/irqflags.h>
+#include <linux/kconfig.h>
+#include <linux/preempt.h>
 #include <linux/types.h>
 
 /**
@@ -41,6 +44,29 @@ void quarry_bench_meter_close(void);
 
 /* Always the same work, so that the difference of two includes a constant. */
 void quarry_bench_read(struct quarry_bench_reading *reading);
+
+/*
+ * Nothing comes in between, where that may be: on PREEMPT_RT the kernel's allocators,
+ * which are measured too, take locks that sleep, so there ticks are counted as well.
+ */
+static inline unsigned long quarry_bench_quiet_begin(void)
+{
+	unsigned long flags = 0;
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		preempt_disable();	/* or a need to reschedule were heeded */
+		local_irq_save(flags);
+	}
+	return flags;
+}
+
+static inline void quarry_bench_quiet_end(unsigned long flags)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		local_irq_restore(flags);
+		preempt_enable();
+	}
+}
 
 /* Turn @first into what it cost from there to @last. */
 static inline void quarry_bench_since(struct quarry_bench_reading *first,

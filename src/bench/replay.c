@@ -344,9 +344,12 @@ static void note_pages(struct replay *replay)
 	if (replay->pass.side == &replay_kernel_side) {
 		replay_sample_kernel(&replay->pass);
 		kernel->peak_pages = replay->pass.peak_pages;
+		kernel->counted_pages = replay->pass.peak_pages;
 		kernel->mapped_pages = replay->pass.peak_pages;
 		return;
 	}
+	replay_sample_quarry(&replay->pass);
+	quarry->counted_pages = replay->pass.peak_pages;
 	quarry_heap_get_stats(replay->pass.heap, &stats);
 	quarry->peak_pages = DIV_ROUND_UP_ULL(stats.active_peak, PAGE_SIZE);
 	quarry->mapped_pages = DIV_ROUND_UP_ULL(stats.mapped_peak, PAGE_SIZE);

@@ -30,11 +30,13 @@ struct quarry_replay_opts {
  * @ns_median: the median
  * @ns_max: the longest
  * @peak_pages: most pages in use at a time, as the allocator took them for the trace
+ * @counted_pages: the same, sampled and counted as the kernel's are: without free pages that
+ *                 are cached in magazines, as those on its per-CPU lists are not
  * @mapped_pages: most pages held from the kernel's page allocator at a time
  * @metadata_pages: pages that describe the rest, at the end of the trace
  * @nr_kernel_calls: calls to the kernel's page allocator
  *
- * On the kernel side @mapped_pages is @peak_pages, which is sampled, and the
+ * On the kernel side @counted_pages and @mapped_pages are @peak_pages, which is sampled, and the
  * last two are not known and 0.
  */
 struct quarry_replay_side {
@@ -42,6 +44,7 @@ struct quarry_replay_side {
 	u64 ns_median;
 	u64 ns_max;
 	u64 peak_pages;
+	u64 counted_pages;
 	u64 mapped_pages;
 	u64 metadata_pages;
 	u64 nr_kernel_calls;

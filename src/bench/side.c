@@ -31,11 +31,6 @@ static_assert(QUARRY_TRACE_MAX_SIZE <= QUARRY_EXTENT_MAX_SIZE);
 static_assert((PAGE_SIZE << QUARRY_TRACE_MAX_ORDER) <= QUARRY_EXTENT_MAX_SIZE);
 static_assert(sizeof(struct quarry_trace_record) == 8);
 
-/* Kernels without it (6.1) are told by the usercopy region, see kernel_open(). */
-#ifndef SLAB_NO_MERGE
-#define SLAB_NO_MERGE	0
-#endif
-
 /* === Patterns === */
 
 /* Two objects share no word unless record and slot are the same. */
@@ -209,8 +204,12 @@ static __always_inline int replay_records(struct replay_pass *pass, const enum s
 			else
 				WRITE_ONCE(*(unsigned long *)obj, i);
 		}
-		if (check && side == SIDE_KERNEL && !(i % REPLAY_SAMPLE_RECORDS))
+		if (!check || i % REPLAY_SAMPLE_RECORDS)
+			continue;
+		if (side == SIDE_KERNEL)
 			replay_sample_kernel(pass);
+		else
+			replay_sample_quarry(pass);
 	}
 	pass->nr_done = i;
 	return ret;
@@ -297,6 +296,7 @@ static int quarry_open(struct replay_pass *pass)
 		return replay_fail(pass, PTR_ERR(heap), "cannot create heap '%s'",
 				   pass->heap_name);
 	pass->heap = heap;
+	pass->peak_pages = 0;
 	pass->quarry_caches = kcalloc(trace->nr_caches, sizeof(*pass->quarry_caches), GFP_KERNEL);
 	if (!pass->quarry_caches) {
 		quarry_heap_destroy(heap);
@@ -318,6 +318,14 @@ static int quarry_open(struct replay_pass *pass)
 		pass->quarry_caches[i] = made;
 	}
 	return 0;
+}
+
+void replay_sample_quarry(struct replay_pass *pass)
+{
+	struct quarry_heap_stats stats;
+
+	quarry_heap_get_stats(pass->heap, &stats);
+	pass->peak_pages = max_t(unsigned long, pass->peak_pages, stats.active >> PAGE_SHIFT);
 }
 
 const struct replay_side replay_quarry_side = {

@@ -9,10 +9,15 @@
 #define _QUARRY_BENCH_SIDE_H
 
 #include <linux/compiler.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 #include "trace.h"
 
-struct kmem_cache;
+/* Kernels without it (6.1) are told by the usercopy region, see kernel_open(). */
+#ifndef SLAB_NO_MERGE
+#define SLAB_NO_MERGE	0
+#endif
+
 struct quarry_cache;
 struct quarry_heap;
 struct replay_side;
@@ -33,7 +38,7 @@ struct replay_side;
  * @scratch: empty side: stands for every object
  * @live_pages: checked pass: pages taken by page records and not yet freed
  * @slab_pages_start: kernel side: pages in slabs of the whole system before the pass
- * @peak_pages: kernel side: most pages seen in use
+ * @peak_pages: most pages seen in use
  * @nr_done: records replayed; where it stopped if there was an error
  * @error: 0 or a negative errno
  * @message: what @error is about, with the record's number
@@ -101,6 +106,11 @@ long quarry_bench_slab_pages(void);
 
 /* Pages the kernel side has in use now; raises pass->peak_pages. */
 void replay_sample_kernel(struct replay_pass *pass);
+/*
+ * The same for the quarry side, counted alike: slabs with all that is in them, and live
+ * pages, but not free pages that wait on per-CPU lists or in magazines.
+ */
+void replay_sample_quarry(struct replay_pass *pass);
 
 /*
  * Compare an object with the pattern that record @filled_by wrote to it.

@@ -73,6 +73,8 @@ static void put_pages(struct bench_text *text, const struct quarry_replay_result
 	const struct quarry_replay_side *q = &res->quarry, *k = &res->kernel;
 
 	put_row(text, "pages in use at peak", "pages", q->peak_pages, k->peak_pages);
+	put_row(text, "  without free ones in magazines", "pages", q->counted_pages,
+		k->counted_pages);
 	put_row(text, "mapped pages at peak", "pages", q->mapped_pages, k->mapped_pages);
 	put_quarry_row(text, "metadata at the end", "pages", q->metadata_pages);
 	put_quarry_row(text, "calls to the page allocator", "count", q->nr_kernel_calls);
@@ -90,9 +92,11 @@ static void put_ratios(struct bench_text *text, const struct quarry_replay_resul
 			  res->ratio_max / 1000, res->ratio_max % 1000);
 	if (res->checked && k->peak_pages) {
 		u64 ratio = div64_u64(q->peak_pages * 1000, k->peak_pages);
+		u64 alike = div64_u64(q->counted_pages * 1000, k->peak_pages);
 
-		bench_put(text, "%s pages in use %llu.%03llu", res->reps ? "," : "",
-			  div_u64(ratio, 1000), ratio % 1000);
+		bench_put(text, "%s pages in use %llu.%03llu, counted alike %llu.%03llu",
+			  res->reps ? "," : "", div_u64(ratio, 1000), ratio % 1000,
+			  div_u64(alike, 1000), alike % 1000);
 	}
 	bench_put(text, "\n");
 	if (res->reps)

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copies into an arena and out of it: memory, strings, formatted text, larger and smaller
+ * versions of what is there.
+ *
+ * Locking: the owner's.
+ */
+#define pr_fmt(fmt) "quarry: " fmt
+
+#include <linux/export.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/stdarg.h>
+#include <linux/string.h>
+
+#include "arena.h"
+#include "internal.h"
+
+void *quarry_arena_memdup_site(struct quarry_arena *arena, const void *src, size_t len,
+			       size_t align, gfp_t gfp, const struct quarry_site *site)
+{
+	void *copy = quarry_arena_alloc_site(arena, len, align, gfp, site);
+
+	if (!ZERO_OR_NULL_PTR(copy))
+		memcpy(copy, src, len);
+	return copy;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_memdup_site);
+
+char *quarry_arena_strndup_site(struct quarry_arena *arena, const char *str, size_t max, gfp_t gfp,
+				const struct quarry_site *site)
+{
+	size_t len;
+	char *copy;
+
+	if (!str)
+		return NULL;
+	len = strnlen(str, max);
+	copy = quarry_arena_alloc_site(arena, len + 1, 1, gfp, site);
+	if (copy) {
+		memcpy(copy, str, len);
+		copy[len] = '\0';
+	}
+	return copy;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_strndup_site);
+
+char *quarry_arena_strdup_site(struct quarry_arena *arena, const char *str, gfp_t gfp,
+			       const struct quarry_site *site)
+{
+	return quarry_arena_strndup_site(arena, str, SIZE_MAX - 1, gfp, site);
+}
+EXPORT_SYMBOL_GPL(quarry_arena_strdup_site);
+
+char *quarry_arena_vprintf(struct quarry_arena *arena, gfp_t gfp, const char *fmt, va_list args)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	size_t room = arena->end - arena->pos;
+	va_list again;
+	char *text;
+	int len;
+
+	/* Straight to where it will be, if it fits there. */
+	va_copy(again, args);
+	len = vsnprintf((char *)arena->pos, room, fmt, again);
+	va_end(again);
+	if (len < room) {
+		text = (char *)arena->pos;
+		arena->pos += len + 1;
+		return text;
+	}
+	/* Nobody may find what was cut off there. */
+	if (want_init_on_free() || want_init_on_alloc(gfp))
+		memset((void *)arena->pos, 0, room);
+	text = quarry_arena_alloc_site(arena, (size_t)len + 1, 1, gfp, a->site);
+	if (text)
+		vsnprintf(text, (size_t)len + 1, fmt, args);
+	return text;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_vprintf);
+
+char *quarry_arena_printf(struct quarry_arena *arena, gfp_t gfp, const char *fmt, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, fmt);
+	text = quarry_arena_vprintf(arena, gfp, fmt, args);
+	va_end(args);
+	return text;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_printf);
+
+/* Is this what was allocated last, and since the newest mark? */
+static bool is_last(const struct quarry_arena_priv *a, const void *ptr, size_t size)
+{
+	unsigned long at = (unsigned long)ptr;
+
+	return at + size == a->arena.pos && at >= a->start && at >= a->floor;
+}
+
+void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
+				gfp_t gfp, const struct quarry_site *site)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	unsigned long at = (unsigned long)ptr;
+	void *copy;
+
+	if (ZERO_OR_NULL_PTR(ptr))
+		return quarry_arena_alloc_site(arena, size, QUARRY_ARENA_ALIGN, gfp, site);
+	if (!size)
+		return ZERO_SIZE_PTR;
+	if (size <= QUARRY_ARENA_MAX_ALLOC && is_last(a, ptr, old) && at + size <= arena->end) {
+		arena->pos = at + size;
+		if (size > old && want_init_on_alloc(gfp))
+			memset(ptr + old, 0, size - old);
+		if (size < old && want_init_on_free())
+			memset(ptr + size, 0, old - size);
+		return ptr;
+	}
+	if (size <= old)
+		return ptr;
+	copy = quarry_arena_alloc_site(arena, size, QUARRY_ARENA_ALIGN, gfp, site);
+	if (copy)
+		memcpy(copy, ptr, old);
+	return copy;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_realloc_site);
+
+void *quarry_arena_promote_site(struct quarry_arena *arena, const void *ptr, size_t size,
+				gfp_t gfp, const struct quarry_site *site)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	void *copy;
+
+	if (!a->hp) {
+		quarry_report("arena %s has no heap to copy to\n", quarry_arena_name(a));
+		return NULL;
+	}
+	copy = quarry_alloc_site(&a->hp->heap, size, gfp & ~__GFP_ZERO, a->kind, site);
+	if (!ZERO_OR_NULL_PTR(copy))
+		memcpy(copy, ptr, size);
+	return copy;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_promote_site);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Slices of one thread; see slices.h.
+ */
+#include <linux/irqflags.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <quarry/heap.h>
+#include "slices.h"
+
+#define NR_SLICES	64
+#define WARMUP_SLICES	2
+
+/* Rounds in a slice: so many that the slower side takes half of 2 ms to all of it. */
+#define SLICE_NS	(2 * NSEC_PER_MSEC)
+#define MAX_ROUNDS	8192U
+#define TRY_OPS		64	/* to find out; at least */
+
+static int measure(struct quarry_bench_loops *loops, enum quarry_bench_side side,
+		   unsigned int nr, struct quarry_bench_reading *cost)
+{
+	struct quarry_bench_reading end = { };
+	unsigned long flags = 0;
+	int ret;
+
+	if (side == QUARRY_BENCH_PEER)
+		loops->nr_peer_ops += nr * loops->nr_ops;
+	if (quarry_bench_meter.icount)
+		flags = quarry_bench_quiet_begin();
+	quarry_bench_read(cost);
+	ret = loops->rounds(loops, side, nr);
+	quarry_bench_read(&end);
+	if (quarry_bench_meter.icount)
+		quarry_bench_quiet_end(flags);
+	quarry_bench_since(cost, &end);
+	return ret;
+}
+
+static void note_peak(struct quarry_bench_loops *loops)
+{
+	struct quarry_heap_stats stats;
+
+	quarry_heap_get_stats(loops->heap, &stats);
+	loops->peak_bytes = max(loops->peak_bytes, stats.mapped_peak + stats.metadata);
+}
+
+/* One slice of a side, with a round before it that grows or refills what has to be. */
+static int run_slice(struct quarry_bench_loops *loops, enum quarry_bench_side side,
+		     struct quarry_bench_reading *cost)
+{
+	int ret = loops->rounds(loops, side, 1);
+
+	if (ret)
+		return ret;
+	if (side == QUARRY_BENCH_PEER)
+		loops->nr_peer_ops += loops->nr_ops;
+	ret = measure(loops, side, loops->nr_rounds, cost);
+	note_peak(loops);
+	cond_resched();
+	return ret;
+}
+
+static int choose_nr_rounds(struct quarry_bench_loops *loops)
+{
+	unsigned int nr = DIV_ROUND_UP(TRY_OPS, loops->nr_ops);
+	struct quarry_bench_reading cost = { };
+	enum quarry_bench_side side;
+	u64 worst = 1;
+	int ret = 0;
+
+	/* The first time is to warm up. */
+	for (side = QUARRY_BENCH_QUARRY; side < QUARRY_BENCH_NR_SIDES && !ret; side++) {
+		ret = measure(loops, side, nr, &cost) ?: measure(loops, side, nr, &cost);
+		worst = max3(worst, cost.ns, quarry_bench_meter.icount ? cost.instructions : 0);
+	}
+	/* A power of two, so that small differences between runs make none. */
+	loops->nr_rounds = rounddown_pow_of_two(clamp_t(u64, SLICE_NS * nr / worst, 1,
+							MAX_ROUNDS));
+	return ret;
+}
+
+static int run_slices(struct quarry_bench_loops *loops)
+{
+	struct quarry_bench_reading cost = { };
+	enum quarry_bench_side side;
+	int i, ret;
+
+	for (i = -WARMUP_SLICES; i < NR_SLICES; i++) {
+		for (side = 0; side < QUARRY_BENCH_NR_SIDES; side++) {
+			ret = run_slice(loops, side, &cost);
+			if (ret)
+				return ret;
+			if (i >= 0)
+				quarry_bench_note(&loops->run, side, i, &cost);
+		}
+	}
+	return 0;
+}
+
+int quarry_bench_slices(struct quarry_bench_loops *loops, struct quarry_bench_result *res)
+{
+	struct quarry_heap_stats stats;
+	int ret;
+
+	ret = choose_nr_rounds(loops) ?: run_slices(loops);
+	if (ret)
+		return ret;
+	quarry_heap_get_stats(loops->heap, &stats);
+	res->calls[QUARRY_BENCH_QUARRY] = stats.nr_kernel_calls;
+	res->calls[QUARRY_BENCH_PEER] = loops->nr_peer_ops;
+	res->peak_bytes[QUARRY_BENCH_QUARRY] = loops->peak_bytes;
+	quarry_bench_conclude(&loops->run, NR_SLICES, loops->nr_rounds * loops->nr_ops, res);
+	return 0;
+}
