@@ -3,6 +3,7 @@
  * Suite quarry_pool: what pools promise, one task at a time.
  */
 #include <linux/delay.h>
+#include <linux/gfp.h>
 #include <linux/jiffies.h>
 #include <linux/shrinker.h>
 #include "../src/fault.h"
@@ -314,6 +315,43 @@ static void grows_to_its_max(struct kunit *test)
 	QUARRY_EXPECT_VERIFIED(test, heap);
 }
 
+/* On pages that are wiped, poisoned and tracked; and on pages of the case's own. */
+static void in_other_heaps(struct kunit *test)
+{
+	struct quarry_heap_params heap_params[2] = {
+		{ QUARRY_HEAP_DEFAULTS, .flags = QUARRY_HEAP_HARDENED },
+		{ QUARRY_HEAP_DEFAULTS, .backing_size = SZ_2M },
+	};
+	struct quarry_pool_params params = {
+		.size = 600, .count = 50, .max = 300, .flags = QUARRY_DATA,
+	};
+	void **objs = quarry_test_array(test, 300, sizeof(*objs));
+	struct quarry_heap *heap;
+	struct quarry_pool *pool;
+	unsigned int i, round;
+
+	heap_params[1].backing = (void *)__get_free_pages(GFP_KERNEL, get_order(SZ_2M));
+	for (i = 0; i < 2; i++) {
+		if (i && !heap_params[1].backing)
+			continue;
+		heap = quarry_test_heap_params(test, heap_params[i]);
+		pool = quarry_test_pool(test, heap, &params);
+		for (round = 0; round < 3; round++) {
+			quarry_test_grow_fully(test, pool, objs, 300);
+			QUARRY_EXPECT_REPORTS(test, 1, quarry_pool_give(pool, objs[299]));
+			QUARRY_EXPECT_VERIFIED(test, heap);
+			quarry_heap_trim(heap);
+			KUNIT_EXPECT_EQ(test, quarry_test_pool_stats(pool).total, 50ULL);
+		}
+		quarry_test_take_all(test, pool, objs, 50, 600);
+		quarry_test_check_all(test, objs, 50, 600);
+		quarry_test_give_all(pool, objs, 50);
+		quarry_test_pool_done(test, pool);
+		quarry_test_heap_done(test, heap);
+	}
+	free_pages((unsigned long)heap_params[1].backing, get_order(SZ_2M));
+}
+
 /* Nobody who takes may sleep, and still more come. */
 static void grows_ahead(struct kunit *test)
 {
@@ -619,6 +657,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(constructed_once_reset_on_give),
 	KUNIT_CASE(free_objects_are_not_written_to),
 	KUNIT_CASE(grows_to_its_max),
+	KUNIT_CASE(in_other_heaps),
 	KUNIT_CASE(grows_ahead),
 	KUNIT_CASE(shrinks_when_trimmed),
 	KUNIT_CASE(shrinks_above_the_soft_limit),
