@@ -260,6 +260,30 @@ void quarry_test_arena_done(struct kunit *test, struct quarry_arena *arena)
 	kunit_release_action(test, arena_exit, arena);
 }
 
+static void pool_exit(void *pool)
+{
+	unsigned long begin = destroy_begin();
+
+	quarry_pool_destroy(pool);
+	destroy_end(begin, "pool");
+}
+
+struct quarry_pool *quarry_test_pool(struct kunit *test, struct quarry_heap *heap,
+				     const struct quarry_pool_params *params)
+{
+	struct quarry_pool *pool = quarry_pool_create(heap, params);
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_OR_NULL(pool), "no pool of %u objects of %zu: %ld",
+			       params->count, params->size, PTR_ERR(pool));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, pool_exit, pool), 0);
+	return pool;
+}
+
+void quarry_test_pool_done(struct kunit *test, struct quarry_pool *pool)
+{
+	kunit_release_action(test, pool_exit, pool);
+}
+
 bool quarry_test_run_alloc(struct quarry_heap *heap, struct quarry_test_run *run, unsigned long nr,
 			   u64 tag)
 {

@@ -14,6 +14,7 @@
 #include <quarry/arena.h>
 #include <quarry/cache.h>
 #include <quarry/heap.h>
+#include <quarry/pool.h>
 #include "../src/report.h"
 
 struct task_struct;
@@ -47,6 +48,9 @@ extern struct kunit_suite quarry_sizeclass_suite;
 extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
 extern struct kunit_suite quarry_arena_life_suite;
+extern struct kunit_suite quarry_pool_suite;
+extern struct kunit_suite quarry_pool_misuse_suite;
+extern struct kunit_suite quarry_pool_live_suite;
 extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_drain_suite;
 extern struct kunit_suite quarry_replay_suite;
@@ -102,7 +106,7 @@ void quarry_test_heap_done(struct kunit *test, struct quarry_heap *heap);
 const char *quarry_test_name(struct kunit *test);
 
 /*
- * Caches and arenas that are destroyed before their heap when the case ends, which
+ * Caches, arenas and pools that are destroyed before their heap when the case ends, which
  * must print no report either.
  */
 struct quarry_cache *quarry_test_cache(struct kunit *test, struct quarry_heap *heap, size_t size,
@@ -111,6 +115,9 @@ void quarry_test_cache_done(struct kunit *test, struct quarry_cache *cache);
 struct quarry_arena *quarry_test_arena(struct kunit *test, struct quarry_heap *heap,
 				       const struct quarry_arena_params *params);
 void quarry_test_arena_done(struct kunit *test, struct quarry_arena *arena);
+struct quarry_pool *quarry_test_pool(struct kunit *test, struct quarry_heap *heap,
+				     const struct quarry_pool_params *params);
+void quarry_test_pool_done(struct kunit *test, struct quarry_pool *pool);
 
 /* Destroying the next one of these prints this many reports. */
 void quarry_test_destroy_expect_reports(unsigned long nr);

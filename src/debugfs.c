@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, cpus, arenas,
- * owners and the like; trim, and one file for each knob.
+ * pools, owners and the like; trim, and one file for each knob.
  *
  * Each file is one table: a header line, aligned columns, units in the header.
  * The numbers are sums of per-CPU counters and copies taken under short locks;
@@ -29,6 +29,7 @@
 #include "fault.h"
 #include "heap.h"
 #include "internal.h"
+#include "pool.h"
 
 static struct dentry *root;
 
@@ -320,6 +321,36 @@ static int arenas_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(arenas);
 
+/* === pools === */
+
+static void show_pool(struct seq_file *m, struct quarry_pool *pool)
+{
+	struct quarry_pool_stats s;
+
+	quarry_pool_get_stats(pool, &s);
+	seq_printf(m, "%-24s %-4s %8zu %8u %8llu %8llu %8llu %8llu %8llu %10llu %10llu %10llu %8lu",
+		   pool->name, pool->kind == QUARRY_KIND_DATA ? "data" : "ptr", pool->size,
+		   pool->stride, s.count, s.max, s.total, s.out, s.peak, s.grown, s.shrunk,
+		   s.misses, quarry_pool_nr_pages(pool));
+	seq_printf(m, "  %s:%u\n", kbasename(pool->site->file), pool->site->line);
+}
+
+static int pools_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+	struct quarry_pool *pool;
+
+	seq_printf(m, "%-24s %-4s %8s %8s %8s %8s %8s %8s %8s %10s %10s %10s %8s  %s\n",
+		   "pool", "kind", "size/B", "stride/B", "count", "max", "total", "out", "peak",
+		   "grown", "shrunk", "misses", "pages", "created");
+	mutex_lock(&hp->mutex);
+	list_for_each_entry(pool, &hp->pools, node)
+		show_pool(m, pool);
+	mutex_unlock(&hp->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pools);
+
 /* === owners === */
 
 static int owners_show(struct seq_file *m, void *unused)
@@ -437,6 +468,7 @@ void quarry_debugfs_add(struct quarry_heap_priv *hp)
 	debugfs_create_file("caches", 0444, hp->dir, hp, &caches_fops);
 	debugfs_create_file("cpus", 0444, hp->dir, hp, &cpus_fops);
 	debugfs_create_file("arenas", 0444, hp->dir, hp, &arenas_fops);
+	debugfs_create_file("pools", 0444, hp->dir, hp, &pools_fops);
 	debugfs_create_file("owners", 0444, hp->dir, hp, &owners_fops);
 	debugfs_create_file("last_failure", 0444, hp->dir, hp, &last_failure_fops);
 	debugfs_create_file("reclaimers", 0444, hp->dir, hp, &reclaimers_fops);

@@ -16,6 +16,8 @@ enum quarry_deferral {
 	/* at once, by a worker that may wait for memory, and for whom nobody waits that might */
 	QUARRY_DEFER_CLASSES,	/* a heap: size classes to be made */
 	QUARRY_DEFER_RESTOCK,	/* fronts that had nothing for who may not refill them */
+	QUARRY_DEFER_PRESSED,	/* a heap: pools that may give up what they have grown */
+	QUARRY_DEFER_POOLS,	/* pools that few objects are left of */
 	/* a grace period may have passed: by one that allocates nothing */
 	QUARRY_DEFER_SLABS,	/* slabs with pending objects */
 	QUARRY_DEFER_EXTENTS,	/* extents with pending runs */

@@ -6,6 +6,7 @@
  *	     ├ caches ──────────> caches made by users
  *	     ├ runs ────────────> fronts of whole pages
  *	     ├ arenas ──────────> arenas
+ *	     ├ pools ───────────> pools
  *	     └ pages ───────────> extents, metadata
  *
  * An unused heap is this struct and a page of metadata.
@@ -51,6 +52,9 @@ static void init_deferrals(struct quarry_heap_priv *hp)
 	struct quarry_defer *defer = &hp->pages.defer;
 
 	quarry_defer_init_node(&hp->missing);
+	quarry_defer_init_node(&hp->pressed);
+	defer->kinds[QUARRY_DEFER_POOLS].serve = quarry_pool_serve;
+	defer->kinds[QUARRY_DEFER_PRESSED].serve = quarry_pools_serve_pressed;
 	defer->kinds[QUARRY_DEFER_CLASSES].serve = quarry_classes_serve_missed;
 	defer->kinds[QUARRY_DEFER_RESTOCK].serve = quarry_mags_serve_restock;
 	defer->kinds[QUARRY_DEFER_WAITING].serve = quarry_mags_serve_filling;
@@ -94,10 +98,12 @@ static void walk_run_fronts(struct quarry_heap_priv *hp, void (*fn)(struct quarr
 			fn(&hp->runs.fronts[k][order].mags);
 }
 
-/* Everything cached in magazines, depots and empty slabs goes to the page heap. */
+/* Everything cached in pools, magazines, depots and empty slabs goes to the page heap. */
 static void drain_heap(struct quarry_heap_priv *hp)
 {
 	lockdep_assert_held(&hp->mutex);
+	/* To magazines first. */
+	quarry_pools_shrink(hp);
 	quarry_heap_walk_caches(hp, detach_cache, NULL);
 	walk_run_fronts(hp, quarry_mags_detach);
 	synchronize_rcu();
@@ -190,6 +196,11 @@ static void failed(struct quarry_pages *pages, unsigned long nr_pages, gfp_t gfp
 static bool cool(struct quarry_pages *pages)
 {
 	return quarry_runs_cool(&container_of(pages, struct quarry_heap_priv, pages)->runs);
+}
+
+static void pressed(struct quarry_pages *pages)
+{
+	quarry_pools_press(container_of(pages, struct quarry_heap_priv, pages));
 }
 
 static void starve(struct quarry_pages *pages)
@@ -461,6 +472,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 	hp->pages.relieve = relieve;
 	hp->pages.notify = notify;
 	hp->pages.starve = starve;
+	hp->pages.pressed = pressed;
 	hp->pages.cool = cool;
 	hp->pages.fall_back = fall_back;
 	hp->pages.assist = assist;
@@ -477,6 +489,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 	INIT_LIST_HEAD(&hp->caches);
 	raw_spin_lock_init(&hp->arenas_lock);
 	INIT_LIST_HEAD(&hp->arenas);
+	INIT_LIST_HEAD(&hp->pools);
 	return 0;
 }
 
@@ -589,6 +602,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	cancel_delayed_work_sync(&hp->reclaim.work);
 	quarry_failure_fini(&hp->failure);
 	quarry_arenas_destroy(hp);
+	quarry_pools_destroy(hp);
 	mutex_lock(&hp->mutex);
 	drain_heap(hp);
 	mutex_unlock(&hp->mutex);
@@ -654,9 +668,11 @@ void quarry_heap_get_stats(struct quarry_heap *heap, struct quarry_heap_stats *s
 	memset(stats, 0, sizeof(*stats));
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, add_live_bytes, &stats->allocated);
-	/* Chunks of arenas are runs too; what counts is what arenas handed out. */
+	stats->allocated += quarry_pools_used(hp);
+	/* Chunks of arenas and pools are runs too; what counts is what those handed out. */
 	runs = quarry_runs_nr_live(&hp->runs);
-	runs -= min_t(unsigned long, runs, atomic_long_read(&hp->arena_pages));
+	runs -= min_t(unsigned long, runs, atomic_long_read(&hp->arena_pages) +
+					   atomic_long_read(&hp->pool_pages));
 	stats->allocated += (u64)runs << PAGE_SHIFT;
 	stats->allocated += quarry_arenas_used(hp);
 	cached = quarry_runs_nr_cached(&hp->runs);
@@ -711,8 +727,9 @@ static bool verify_once(struct quarry_heap_priv *hp, bool last, int *ret)
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, verify_cache, &v);
 	if (!v.ret)
-		v.ret = quarry_classes_verify(hp) ?: quarry_pages_verify(&hp->pages);
-	/* Arena chunks are among the runs. */
+		v.ret = quarry_classes_verify(hp) ?: quarry_pools_verify(hp) ?:
+			quarry_pages_verify(&hp->pages);
+	/* Chunks of arenas and pools are among the runs. */
 	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
 	nr_used = hp->pages.nr_used;

@@ -64,7 +64,7 @@ struct quarry_heap_priv {
 	struct quarry_refill refill;
 	struct quarry_failure failure;		/* failure.c */
 	struct list_head node;			/* under heaps_mutex */
-	struct mutex mutex;			/* the next two; drains of magazines */
+	struct mutex mutex;			/* the next two, pools; drains of magazines */
 	struct list_head caches;		/* created by users, not size classes */
 	unsigned long relieved;			/* jiffies of the last try */
 	/* Size classes that were missed where they cannot be made. */
@@ -75,6 +75,10 @@ struct quarry_heap_priv {
 	struct list_head arenas;		/* under arenas_lock */
 	unsigned long nr_arenas;		/* under arenas_lock */
 	atomic_long_t arena_pages;		/* in chunks */
+	struct list_head pools;			/* under mutex */
+	atomic_long_t pool_pages;		/* in their chunks */
+	atomic_long_t nr_grown_chunks;		/* of them, those that can be given up */
+	struct llist_node pressed;		/* of deferrals: give them up */
 	struct mutex tune_mutex;		/* whoever changes a knob */
 	struct quarry_knobs knobs;		/* as set last; under tune_mutex, glanced at */
 	struct quarry_knob_file {
@@ -177,6 +181,23 @@ void quarry_arenas_destroy(struct quarry_heap_priv *hp);
 u64 quarry_arenas_used(struct quarry_heap_priv *hp);
 /* Forget what points into a module that goes; number of its arenas. */
 unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *mod);
+
+/* pool_grow.c: destroy all pools of a heap, reporting them. */
+void quarry_pools_destroy(struct quarry_heap_priv *hp);
+/* What pools have grown and nobody uses goes to the page heap; hp->mutex held. */
+void quarry_pools_shrink(struct quarry_heap_priv *hp);
+/* Have a worker do that.  Any context. */
+void quarry_pools_press(struct quarry_heap_priv *hp);
+/* QUARRY_DEFER_POOLS and QUARRY_DEFER_PRESSED */
+void quarry_pool_serve(struct quarry_defer *defer, struct llist_node *node);
+void quarry_pools_serve_pressed(struct quarry_defer *defer, struct llist_node *node);
+
+/* pool_look.c, with hp->mutex held: bytes in objects that are out. */
+u64 quarry_pools_used(struct quarry_heap_priv *hp);
+/* Report what a module leaves behind and forget what points into it. */
+void quarry_pools_disown(struct quarry_heap_priv *hp, struct module *mod);
+/* 0, or -EUCLEAN after a report; the heap is quiet. */
+int quarry_pools_verify(struct quarry_heap_priv *hp);
 
 /* heap.c: everything cached in magazines, depots and empty slabs goes to the page heap. */
 void quarry_heap_drain(struct quarry_heap_priv *hp);

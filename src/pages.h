@@ -87,6 +87,8 @@ struct quarry_pages {
 	bool (*relieve)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, when pages became free or mapped ones more. */
 	void (*notify)(struct quarry_pages *pages);	/* constant */
+	/* Called, from the kernel's reclaim, when it asks what could be given back. */
+	void (*pressed)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, when free pages are fewer than the watermark. */
 	void (*starve)(struct quarry_pages *pages);	/* constant */
 	/* Called, in any context but NMI, if @hot is set: true if more is free now. */

@@ -211,6 +211,9 @@ unsigned long quarry_shrink_count(struct shrinker *shrinker, struct shrink_contr
 	list_for_each_entry(r, &reclaims, node) {
 		/* Nothing is kept when the kernel asks. */
 		quarry_pages_cool(r->pages);
+		/* Counts when it is asked again. */
+		if (r->pages->pressed)
+			r->pages->pressed(r->pages);
 		nr += quarry_pages_nr_idle(r->pages);
 	}
 	mutex_unlock(&reclaims_mutex);

@@ -8,7 +8,7 @@
  *
  *	address ─> page map ─> slab: its cache's magazine
  *	                    ─> run:  its front's magazine, or the page heap
- *	                    ─> chunk of an arena: refused
+ *	                    ─> chunk of an arena or of a pool: refused
  *
  * Locking: none of its own.  Lookups run with preemption off, so that a pointer
  * that is not what the caller thinks cannot make us follow freed descriptors.
@@ -179,6 +179,8 @@ static const char *what_is(unsigned long owner)
 		return "not the start of an object";
 	case QUARRY_OWNER_CHUNK:
 		return "in an arena";
+	case QUARRY_OWNER_POOL:
+		return "of a pool";
 	case QUARRY_OWNER_FRONT:
 	case QUARRY_OWNER_HOT:
 	case QUARRY_OWNER_RUN:

@@ -133,7 +133,8 @@ struct quarry_heap_params {
 
 /**
  * struct quarry_heap_stats - a heap in numbers; all in bytes unless said otherwise
- * @allocated: in live objects, page runs and arena allocations, as handed out
+ * @allocated: in live objects, page runs, arena allocations and objects out of pools, as
+ *             handed out
  * @active: in pages taken out of the heap's buddies and not cached as free pages
  * @mapped: in extents obtained from the backing
  * @metadata: in pages that describe the rest
