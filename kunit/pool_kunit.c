@@ -161,16 +161,20 @@ static void shapes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
 }
 
+static void expect_no_pool(struct kunit *test, struct quarry_heap *heap,
+			   const struct quarry_pool_params *params, const char *what)
+{
+	struct quarry_pool *pool = NULL;
+
+	QUARRY_EXPECT_REPORTS(test, 1, pool = quarry_pool_create(heap, params));
+	KUNIT_EXPECT_TRUE_MSG(test, pool == ERR_PTR(-EINVAL), "%s: %d", what,
+			      PTR_ERR_OR_ZERO(pool));
+	quarry_pool_destroy(pool);
+}
+
 #define EXPECT_NO_POOL(test, heap, ...)						\
-do {										\
-	struct quarry_pool_params _params = { __VA_ARGS__ };			\
-	struct quarry_pool *_pool = NULL;					\
-										\
-	QUARRY_EXPECT_REPORTS(test, 1, _pool = quarry_pool_create(heap, &_params)); \
-	KUNIT_EXPECT_TRUE_MSG(test, _pool == ERR_PTR(-EINVAL), #__VA_ARGS__ ": %d", \
-			      PTR_ERR_OR_ZERO(_pool));				\
-	quarry_pool_destroy(_pool);						\
-} while (0)
+	expect_no_pool(test, heap, &(struct quarry_pool_params){ __VA_ARGS__ },	\
+		       #__VA_ARGS__)
 
 static void bad_parameters_are_refused(struct kunit *test)
 {

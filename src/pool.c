@@ -194,7 +194,7 @@ static noinline void glance(struct quarry_pool *pool)
 	unsigned long free;
 
 	/* So many may lie in other stacks all the time: no need to count them each time. */
-	if (READ_ONCE(pool->plenty) == jiffies || !quarry_pool_may_request(pool))
+	if (!(jiffies - READ_ONCE(pool->plenty)) || !quarry_pool_may_request(pool))
 		return;
 	quarry_pool_count_free(pool, &free);
 	if (free < pool->low)
