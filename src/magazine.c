@@ -62,6 +62,7 @@
 
 /* The area of fronts that are not in use yet. */
 struct quarry_cpu __percpu *quarry_cold_cpu;
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_cold_cpu);
 
 static void init_cpu_area(struct quarry_cpu __percpu *area)
 {
