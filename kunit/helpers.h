@@ -14,6 +14,7 @@
 #include <quarry/arena.h>
 #include <quarry/cache.h>
 #include <quarry/heap.h>
+#include <quarry/ring.h>
 #include "../src/report.h"
 
 struct task_struct;
@@ -47,6 +48,7 @@ extern struct kunit_suite quarry_sizeclass_suite;
 extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
 extern struct kunit_suite quarry_arena_life_suite;
+extern struct kunit_suite quarry_ring_suite;
 extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_drain_suite;
 extern struct kunit_suite quarry_replay_suite;
@@ -102,7 +104,7 @@ void quarry_test_heap_done(struct kunit *test, struct quarry_heap *heap);
 const char *quarry_test_name(struct kunit *test);
 
 /*
- * Caches and arenas that are destroyed before their heap when the case ends, which
+ * Caches, arenas and rings that are destroyed before their heap when the case ends, which
  * must print no report either.
  */
 struct quarry_cache *quarry_test_cache(struct kunit *test, struct quarry_heap *heap, size_t size,
@@ -111,6 +113,9 @@ void quarry_test_cache_done(struct kunit *test, struct quarry_cache *cache);
 struct quarry_arena *quarry_test_arena(struct kunit *test, struct quarry_heap *heap,
 				       const struct quarry_arena_params *params);
 void quarry_test_arena_done(struct kunit *test, struct quarry_arena *arena);
+struct quarry_ring *quarry_test_ring(struct kunit *test, struct quarry_heap *heap,
+				     const struct quarry_ring_params *params);
+void quarry_test_ring_done(struct kunit *test, struct quarry_ring *ring);
 
 /* Destroying the next one of these prints this many reports. */
 void quarry_test_destroy_expect_reports(unsigned long nr);

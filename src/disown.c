@@ -48,6 +48,7 @@ static void disown_heap(struct quarry_heap_priv *hp, void *arg)
 	quarry_owners_disown(hp, mod);
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, disown_cache, mod);
+	quarry_rings_disown(hp, mod);
 	/* A constructor that is running, a report that names a site, end before it goes. */
 	synchronize_rcu();
 	if (within_module((unsigned long)hp->site, mod)) {
