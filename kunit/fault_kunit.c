@@ -307,6 +307,26 @@ static void use_arena(struct scenario *s, unsigned int flags)
 	quarry_arena_destroy(arena);
 }
 
+static void use_ring(struct scenario *s, unsigned int flags)
+{
+	const struct quarry_ring_params params = {
+		.name = "scenario", .size = SZ_32K, .flags = flags,
+	};
+	struct quarry_ring *ring = quarry_ring_create(s->heap, &params);
+	u64 msg = flags;
+
+	if (IS_ERR_OR_NULL(ring)) {
+		if (PTR_ERR(ring) != -ENOMEM)
+			complain(s, "ring_create", PTR_ERR(ring));
+		s->nr_failed++;
+		return;
+	}
+	if (quarry_ring_write(ring, &msg, sizeof(msg)) ||
+	    quarry_ring_read(ring, &msg, sizeof(msg)) != sizeof(msg) || msg != flags)
+		complain(s, "message in a ring", msg);
+	quarry_ring_destroy(ring);
+}
+
 /* All of them or none, and a list of them. */
 static void use_bulk(struct scenario *s)
 {
@@ -357,6 +377,8 @@ static void use_heap(struct scenario *s)
 	use_pages(s);
 	use_arena(s, 0);
 	use_arena(s, QUARRY_DATA);
+	use_ring(s, 0);
+	use_ring(s, QUARRY_DATA);
 	use_bulk(s);
 	use_rcu(s);
 	drop_each(s, 3);

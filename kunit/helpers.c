@@ -282,6 +282,27 @@ struct quarry_pool *quarry_test_pool(struct kunit *test, struct quarry_heap *hea
 void quarry_test_pool_done(struct kunit *test, struct quarry_pool *pool)
 {
 	kunit_release_action(test, pool_exit, pool);
+static void ring_exit(void *ring)
+{
+	unsigned long begin = destroy_begin();
+
+	quarry_ring_destroy(ring);
+	destroy_end(begin, "ring");
+}
+
+struct quarry_ring *quarry_test_ring(struct kunit *test, struct quarry_heap *heap,
+				     const struct quarry_ring_params *params)
+{
+	struct quarry_ring *ring = quarry_ring_create(heap, params);
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_OR_NULL(ring), "no ring: %ld", PTR_ERR(ring));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ring_exit, ring), 0);
+	return ring;
+}
+
+void quarry_test_ring_done(struct kunit *test, struct quarry_ring *ring)
+{
+	kunit_release_action(test, ring_exit, ring);
 }
 
 bool quarry_test_run_alloc(struct quarry_heap *heap, struct quarry_test_run *run, unsigned long nr,

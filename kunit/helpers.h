@@ -15,6 +15,7 @@
 #include <quarry/cache.h>
 #include <quarry/heap.h>
 #include <quarry/pool.h>
+#include <quarry/ring.h>
 #include "../src/report.h"
 
 struct task_struct;
@@ -51,6 +52,7 @@ extern struct kunit_suite quarry_arena_life_suite;
 extern struct kunit_suite quarry_pool_suite;
 extern struct kunit_suite quarry_pool_misuse_suite;
 extern struct kunit_suite quarry_pool_live_suite;
+extern struct kunit_suite quarry_ring_suite;
 extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_drain_suite;
 extern struct kunit_suite quarry_replay_suite;
@@ -107,6 +109,7 @@ const char *quarry_test_name(struct kunit *test);
 
 /*
  * Caches, arenas and pools that are destroyed before their heap when the case ends, which
+ * Caches, arenas and rings that are destroyed before their heap when the case ends, which
  * must print no report either.
  */
 struct quarry_cache *quarry_test_cache(struct kunit *test, struct quarry_heap *heap, size_t size,
@@ -118,6 +121,9 @@ void quarry_test_arena_done(struct kunit *test, struct quarry_arena *arena);
 struct quarry_pool *quarry_test_pool(struct kunit *test, struct quarry_heap *heap,
 				     const struct quarry_pool_params *params);
 void quarry_test_pool_done(struct kunit *test, struct quarry_pool *pool);
+struct quarry_ring *quarry_test_ring(struct kunit *test, struct quarry_heap *heap,
+				     const struct quarry_ring_params *params);
+void quarry_test_ring_done(struct kunit *test, struct quarry_ring *ring);
 
 /* Destroying the next one of these prints this many reports. */
 void quarry_test_destroy_expect_reports(unsigned long nr);

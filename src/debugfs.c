@@ -2,13 +2,14 @@
 /*
  * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, cpus, arenas,
  * pools, owners and the like; trim, and one file for each knob.
+ * rings, owners and the like; trim, and one file for each knob.
  *
  * Each file is one table: a header line, aligned columns, units in the header.
  * The numbers are sums of per-CPU counters and copies taken under short locks;
  * a heap in use is seen at slightly different moments.  Without debugfs, or
  * with it locked down, nothing here fails anything.
  *
- * Locking: heap->mutex while walking the caches.  A file cannot be read any
+ * Locking: heap->mutex while walking the caches or rings.  A file cannot be read any
  * more once quarry_debugfs_remove() has returned.
  */
 #define pr_fmt(fmt) "quarry: " fmt
@@ -30,6 +31,7 @@
 #include "heap.h"
 #include "internal.h"
 #include "pool.h"
+#include "ring.h"
 
 static struct dentry *root;
 
@@ -350,6 +352,33 @@ static int pools_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(pools);
+/* === rings === */
+
+static void show_ring(struct quarry_ring *ring, void *arg)
+{
+	struct quarry_ring_stats s;
+	struct seq_file *m = arg;
+
+	quarry_ring_get_stats(ring, &s);
+	seq_printf(m, "%-24s %-9s %10llu %10llu %12llu %14llu %12llu %10llu %11llu %10llu  %s:%u\n",
+		   ring->name, ring->mode == QUARRY_RING_OVERWRITE ? "overwrite" : "refuse",
+		   s.size, s.used, s.written, s.written_bytes, s.read, s.dropped, s.overwritten,
+		   s.discarded, kbasename(ring->site->file), ring->site->line);
+}
+
+static int rings_show(struct seq_file *m, void *unused)
+{
+	struct quarry_heap_priv *hp = m->private;
+
+	seq_printf(m, "%-24s %-9s %10s %10s %12s %14s %12s %10s %11s %10s  %s\n", "ring", "mode",
+		   "size/B", "used/B", "written", "written/B", "read", "dropped", "overwritten",
+		   "discarded", "created");
+	mutex_lock(&hp->mutex);
+	quarry_rings_walk(hp, show_ring, m);
+	mutex_unlock(&hp->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(rings);
 
 /* === owners === */
 
@@ -469,6 +498,7 @@ void quarry_debugfs_add(struct quarry_heap_priv *hp)
 	debugfs_create_file("cpus", 0444, hp->dir, hp, &cpus_fops);
 	debugfs_create_file("arenas", 0444, hp->dir, hp, &arenas_fops);
 	debugfs_create_file("pools", 0444, hp->dir, hp, &pools_fops);
+	debugfs_create_file("rings", 0444, hp->dir, hp, &rings_fops);
 	debugfs_create_file("owners", 0444, hp->dir, hp, &owners_fops);
 	debugfs_create_file("last_failure", 0444, hp->dir, hp, &last_failure_fops);
 	debugfs_create_file("reclaimers", 0444, hp->dir, hp, &reclaimers_fops);

@@ -3,7 +3,7 @@
  * Fault injection: decides which attempts fail.
  *
  *	/sys/kernel/debug/quarry/fault/<point>/<knob>
- *	    extent descriptor magazine front cache chunk heap
+ *	    extent descriptor magazine front cache chunk heap ring
  *	        probability interval times space verbose
  *
  * The kernel's own injector has the same knobs (struct fault_attr), but stock
@@ -54,6 +54,7 @@ static const char * const point_names[] = {
 	[QUARRY_FAULT_CACHE] = "cache",
 	[QUARRY_FAULT_CHUNK] = "chunk",
 	[QUARRY_FAULT_HEAP] = "heap",
+	[QUARRY_FAULT_RING] = "ring",
 };
 
 static_assert(ARRAY_SIZE(point_names) == QUARRY_FAULT_NR_POINTS);

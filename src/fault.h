@@ -23,6 +23,7 @@ enum quarry_fault_point {
 	QUARRY_FAULT_CACHE,		/* struct of a cache or size class */
 	QUARRY_FAULT_CHUNK,		/* chunk of an arena, the first one included, or a pool */
 	QUARRY_FAULT_HEAP,		/* struct of a heap */
+	QUARRY_FAULT_RING,		/* ring, its buffer, its counters */
 	QUARRY_FAULT_NR_POINTS
 };
 

@@ -7,6 +7,7 @@
  *	     ├ runs ────────────> fronts of whole pages
  *	     ├ arenas ──────────> arenas
  *	     ├ pools ───────────> pools
+ *	     ├ rings ───────────> rings
  *	     └ pages ───────────> extents, metadata
  *
  * An unused heap is this struct and a page of metadata.
@@ -14,8 +15,8 @@
  * Draining goes in two steps: all fronts of a heap are detached, one grace
  * period passes, all are flushed.
  *
- * Locking: heaps_mutex guards the list of heaps, heap->mutex the list of caches
- * and the drains.  Both are taken by the CPU hotplug callback, so nothing is
+ * Locking: heaps_mutex guards the list of heaps, heap->mutex the lists of caches
+ * and rings and the drains.  Both are taken by the CPU hotplug callback, so nothing is
  * allocated and no static key switched with one of them held.
  *
  * Invariant (quarry_heap_verify(), while quiet): pages mapped = free + in slabs
@@ -487,6 +488,7 @@ static int init_heap(struct quarry_heap_priv *hp, const struct quarry_heap_param
 			 knobs->value[QUARRY_KNOB_MAGAZINE_ORDER], magazine_bytes(hp));
 	mutex_init(&hp->mutex);
 	INIT_LIST_HEAD(&hp->caches);
+	INIT_LIST_HEAD(&hp->rings);
 	raw_spin_lock_init(&hp->arenas_lock);
 	INIT_LIST_HEAD(&hp->arenas);
 	INIT_LIST_HEAD(&hp->pools);
@@ -601,6 +603,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	cancel_delayed_work_sync(&hp->pressure.work);
 	cancel_delayed_work_sync(&hp->reclaim.work);
 	quarry_failure_fini(&hp->failure);
+	quarry_rings_destroy(hp);
 	quarry_arenas_destroy(hp);
 	quarry_pools_destroy(hp);
 	mutex_lock(&hp->mutex);
@@ -730,6 +733,10 @@ static bool verify_once(struct quarry_heap_priv *hp, bool last, int *ret)
 		v.ret = quarry_classes_verify(hp) ?: quarry_pools_verify(hp) ?:
 			quarry_pages_verify(&hp->pages);
 	/* Chunks of arenas and pools are among the runs. */
+		v.ret = quarry_rings_verify(hp);
+	if (!v.ret)
+		v.ret = quarry_classes_verify(hp) ?: quarry_pages_verify(&hp->pages);
+	/* Arena chunks are among the runs. */
 	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
 	nr_used = hp->pages.nr_used;

@@ -94,6 +94,7 @@ int quarry_bench_xcpu_256(struct quarry_bench_result *res);
 int quarry_bench_scale_same(struct quarry_bench_result *res);
 int quarry_bench_scale_classes(struct quarry_bench_result *res);
 int quarry_bench_mt_sized_16(struct quarry_bench_result *res);
+int quarry_bench_ring_mp(struct quarry_bench_result *res);
 int quarry_bench_pages_o0(struct quarry_bench_result *res);
 int quarry_bench_pages_o3(struct quarry_bench_result *res);
 int quarry_bench_pages_o9(struct quarry_bench_result *res);

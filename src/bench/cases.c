@@ -77,6 +77,7 @@ static const struct bench_case {
 	{ "scale-same", quarry_bench_scale_same, .gain_aim = 190 },
 	{ "scale-classes", quarry_bench_scale_classes, .gain_aim = 190 },
 	{ "mt-sized-16", quarry_bench_mt_sized_16, { [UML] = 50, [SMP] = 50 } },
+	{ "ring-mp", quarry_bench_ring_mp, { [SMP] = 70 } },
 	{ "pages-o0", quarry_bench_pages_o0, { [ICOUNT] = 10, [UML] = 15 } },
 	{ "pages-o3", quarry_bench_pages_o3, { [ICOUNT] = 10, [UML] = 15 } },
 	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
