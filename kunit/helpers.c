@@ -282,6 +282,8 @@ struct quarry_pool *quarry_test_pool(struct kunit *test, struct quarry_heap *hea
 void quarry_test_pool_done(struct kunit *test, struct quarry_pool *pool)
 {
 	kunit_release_action(test, pool_exit, pool);
+}
+
 static void ring_exit(void *ring)
 {
 	unsigned long begin = destroy_begin();

@@ -108,9 +108,8 @@ void quarry_test_heap_done(struct kunit *test, struct quarry_heap *heap);
 const char *quarry_test_name(struct kunit *test);
 
 /*
- * Caches, arenas and pools that are destroyed before their heap when the case ends, which
- * Caches, arenas and rings that are destroyed before their heap when the case ends, which
- * must print no report either.
+ * Caches, arenas, pools and rings that are destroyed before their heap when the case ends,
+ * which must print no report either.
  */
 struct quarry_cache *quarry_test_cache(struct kunit *test, struct quarry_heap *heap, size_t size,
 				       size_t align, unsigned int flags, void (*ctor)(void *obj));

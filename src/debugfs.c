@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * /sys/kernel/debug/quarry/<heap>/: stats, layers, buddy, caches, cpus, arenas,
- * pools, owners and the like; trim, and one file for each knob.
- * rings, owners and the like; trim, and one file for each knob.
+ * pools, rings, owners and the like; trim, and one file for each knob.
  *
  * Each file is one table: a header line, aligned columns, units in the header.
  * The numbers are sums of per-CPU counters and copies taken under short locks;
  * a heap in use is seen at slightly different moments.  Without debugfs, or
  * with it locked down, nothing here fails anything.
  *
- * Locking: heap->mutex while walking the caches or rings.  A file cannot be read any
+ * Locking: heap->mutex while walking the caches, pools or rings.  A file cannot be read any
  * more once quarry_debugfs_remove() has returned.
  */
 #define pr_fmt(fmt) "quarry: " fmt
@@ -352,6 +351,7 @@ static int pools_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(pools);
+
 /* === rings === */
 
 static void show_ring(struct quarry_ring *ring, void *arg)

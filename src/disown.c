@@ -49,9 +49,8 @@ static void disown_heap(struct quarry_heap_priv *hp, void *arg)
 	mutex_lock(&hp->mutex);
 	quarry_heap_walk_caches(hp, disown_cache, mod);
 	quarry_pools_disown(hp, mod);
-	/* What is running of it, or a report that names a site, ends before it goes. */
 	quarry_rings_disown(hp, mod);
-	/* A constructor that is running, a report that names a site, end before it goes. */
+	/* What is running of it, or a report that names a site, ends before it goes. */
 	synchronize_rcu();
 	if (within_module((unsigned long)hp->site, mod)) {
 		quarry_report("module %s leaves heap %s behind (made in %s, %s:%u)\n",

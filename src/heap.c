@@ -15,8 +15,8 @@
  * Draining goes in two steps: all fronts of a heap are detached, one grace
  * period passes, all are flushed.
  *
- * Locking: heaps_mutex guards the list of heaps, heap->mutex the lists of caches
- * and rings and the drains.  Both are taken by the CPU hotplug callback, so nothing is
+ * Locking: heaps_mutex guards the list of heaps, heap->mutex the lists of caches,
+ * pools and rings and the drains.  Both are taken by the CPU hotplug callback, so nothing is
  * allocated and no static key switched with one of them held.
  *
  * Invariant (quarry_heap_verify(), while quiet): pages mapped = free + in slabs
@@ -731,12 +731,8 @@ static bool verify_once(struct quarry_heap_priv *hp, bool last, int *ret)
 	quarry_heap_walk_caches(hp, verify_cache, &v);
 	if (!v.ret)
 		v.ret = quarry_classes_verify(hp) ?: quarry_pools_verify(hp) ?:
-			quarry_pages_verify(&hp->pages);
+			quarry_rings_verify(hp) ?: quarry_pages_verify(&hp->pages);
 	/* Chunks of arenas and pools are among the runs. */
-		v.ret = quarry_rings_verify(hp);
-	if (!v.ret)
-		v.ret = quarry_classes_verify(hp) ?: quarry_pages_verify(&hp->pages);
-	/* Arena chunks are among the runs. */
 	mutex_lock(&hp->reclaim.mutex);
 	runs = quarry_runs_nr_live(&hp->runs) + quarry_runs_nr_cached(&hp->runs);
 	nr_used = hp->pages.nr_used;

@@ -64,8 +64,7 @@ struct quarry_heap_priv {
 	struct quarry_refill refill;
 	struct quarry_failure failure;		/* failure.c */
 	struct list_head node;			/* under heaps_mutex */
-	struct mutex mutex;			/* the next two, pools; drains of magazines */
-	struct mutex mutex;			/* the next three; drains of magazines */
+	struct mutex mutex;			/* the next three, pools; drains of magazines */
 	struct list_head caches;		/* created by users, not size classes */
 	struct list_head rings;
 	unsigned long relieved;			/* jiffies of the last try */
@@ -200,6 +199,7 @@ u64 quarry_pools_used(struct quarry_heap_priv *hp);
 void quarry_pools_disown(struct quarry_heap_priv *hp, struct module *mod);
 /* 0, or -EUCLEAN after a report; the heap is quiet. */
 int quarry_pools_verify(struct quarry_heap_priv *hp);
+
 /* ring.c: the same of rings. */
 void quarry_rings_destroy(struct quarry_heap_priv *hp);
 /* Under heap->mutex, as the next. */

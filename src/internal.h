@@ -14,7 +14,7 @@
  *	   failure->mutex	the report of a failure (failure.c)
  *	   sites_mutex		call sites that are looked at; under heaps_mutex, so
  *				nothing is allocated under it either (owners.c)
- *	2. heap->mutex		lists of caches, rings; creation and destruction; process
+ *	2. heap->mutex		lists of caches, pools, rings; creation and destruction; process
  *				context only, never held while memory is taken
  *				from the same heap
  *	   reclaims_mutex	heaps that the shrinker sees (reclaim.c), over
