@@ -33,6 +33,8 @@ static void bad_parameters_are_refused(struct kunit *test)
 	EXPECT_NO_HEAP(test, -EINVAL, .name = "a name of more than 31 characters", .node = any);
 	EXPECT_NO_HEAP(test, -EINVAL, .name = "exactly-32-characters-are-1-more", .node = any);
 	EXPECT_NO_HEAP(test, -EINVAL, .name = "a/b", .node = any);
+	EXPECT_NO_HEAP(test, -EINVAL, .name = "fault", .node = any);
+	EXPECT_NO_HEAP(test, -EINVAL, .name = "escapes", .node = any);
 	EXPECT_NO_HEAP(test, -EINVAL, .name = "kunit-bad", .node = -2);
 	EXPECT_NO_HEAP(test, -EINVAL, .name = "kunit-bad", .node = MAX_NUMNODES);
 	EXPECT_NO_HEAP(test, -EINVAL, .name = "kunit-bad", .node = INT_MAX);

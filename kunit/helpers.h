@@ -49,6 +49,7 @@ extern struct kunit_suite quarry_sizeclass_suite;
 extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
 extern struct kunit_suite quarry_arena_life_suite;
+extern struct kunit_suite quarry_escape_suite;
 extern struct kunit_suite quarry_pool_suite;
 extern struct kunit_suite quarry_pool_misuse_suite;
 extern struct kunit_suite quarry_pool_live_suite;
@@ -65,6 +66,7 @@ extern struct kunit_suite quarry_trace_suite;
 extern struct kunit_suite quarry_compat_suite;
 extern struct kunit_suite quarry_hardened_suite;
 extern struct kunit_suite quarry_owners_suite;
+extern struct kunit_suite quarry_kasan_suite;
 
 /*
  * .init and .exit of every suite that uses heaps: the exit fails the case if

@@ -25,6 +25,7 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_heap_suite,
 		  &quarry_arena_suite,
 		  &quarry_arena_life_suite,
+		  &quarry_escape_suite,
 		  &quarry_pool_suite,
 		  &quarry_pool_misuse_suite,
 		  &quarry_pool_live_suite,
@@ -40,7 +41,8 @@ kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_trace_suite,
 		  &quarry_compat_suite,
 		  &quarry_hardened_suite,
-		  &quarry_owners_suite);
+		  &quarry_owners_suite,
+		  &quarry_kasan_suite);
 
 MODULE_DESCRIPTION("KUnit suites of Quarry");
 MODULE_LICENSE("GPL");

@@ -45,8 +45,10 @@
 #include <linux/string.h>
 
 #include "arena.h"
+#include "escape.h"
 #include "fault.h"
 #include "internal.h"
+#include "poison.h"
 
 #define DEFAULT_CHUNK_MAX	SZ_64K
 #define LARGEST_CHUNK_MAX	SZ_1M
@@ -54,22 +56,24 @@
 
 /* === Chunks === */
 
-static void set_owners(struct quarry_chunk *chunk, unsigned long owner)
+static void set_owners(const void *addr, unsigned long nr_pages, unsigned long owner)
 {
-	quarry_pagemap_set(PHYS_PFN(__pa(chunk)), chunk->size >> PAGE_SHIFT, owner);
+	quarry_pagemap_set(PHYS_PFN(__pa(addr)), nr_pages, owner);
 }
 
 static void put_spare(struct quarry_arena_priv *a, u64 keep);
 
-/* Spare chunks make room for others. */
+/* Spare chunks make room for others.  To be checked costs a page, which does not count. */
 static bool within_limit(struct quarry_arena_priv *a, u64 size)
 {
-	if (!a->limit || a->held + size <= a->limit)
+	u64 limit = a->limit + (a->checked ? a->first->size : 0);
+
+	if (!a->limit || a->held + size <= limit)
 		return true;
 	if (a->chain == a->active || a->pinned)
 		return false;
 	put_spare(a, 0);
-	return a->held + size <= a->limit;
+	return a->held + size <= limit;
 }
 
 static struct quarry_chunk *get_chunk(struct quarry_arena_priv *a, unsigned long nr_pages,
@@ -77,13 +81,24 @@ static struct quarry_chunk *get_chunk(struct quarry_arena_priv *a, unsigned long
 {
 	struct quarry_pages_want want = quarry_pages_want(nr_pages, a->kind, gfp);
 	u64 size = (u64)nr_pages << PAGE_SHIFT;
-	struct quarry_chunk *chunk;
+	struct quarry_chunk *chunk = NULL;
 
 	if (!a->hp || !within_limit(a, size) || quarry_fault(QUARRY_FAULT_CHUNK, size))
 		return NULL;
-	chunk = quarry_run_alloc(&a->hp->runs, &want);
+	if (a->checked && gfpflags_allow_blocking(gfp)) {
+		want = quarry_pages_want(nr_pages, a->kind, gfp | __GFP_NOWARN);
+		chunk = quarry_run_alloc(&a->hp->runs, &want);
+		want = quarry_pages_want(nr_pages, a->kind, gfp);
+		/* What resets gave back may only be waiting for a flush. */
+		if (!chunk)
+			quarry_escape_drain();
+	}
+	if (!chunk)
+		chunk = quarry_run_alloc(&a->hp->runs, &want);
 	if (!chunk)
 		return NULL;
+	if (a->checked)
+		chunk = quarry_escape_map(a, chunk, nr_pages);
 	chunk->size = size;
 	atomic_long_add(nr_pages, &a->hp->arena_pages);
 	return chunk;
@@ -100,22 +115,57 @@ static struct quarry_chunk *get_chunk_of(struct quarry_arena_priv *a, unsigned l
 	return chunk ?: get_chunk(a, need, gfp);
 }
 
-/* Nothing of the arena is used but @hp and @kind: it may be in this chunk. */
-static void put_chunk(struct quarry_heap_priv *hp, enum quarry_kind kind,
-		      struct quarry_chunk *chunk)
+/*
+ * Is the free space of a chunk poisoned?  Not that of a caller's buffer, which may be left
+ * as it is; what is in the window faults.
+ */
+static bool is_poisoned(const struct quarry_arena_priv *a, const struct quarry_chunk *chunk)
+{
+	return QUARRY_POISONS && !(a->on_buffer && chunk == a->first) && !quarry_window_has(chunk);
+}
+
+void quarry_arena_hide(struct quarry_arena_priv *a, const struct quarry_chunk *chunk,
+		       unsigned long pos, u8 code)
+{
+	if (is_poisoned(a, chunk))
+		quarry_poison(pos, (unsigned long)chunk + chunk->size, code);
+}
+
+void quarry_arena_hide_rest(struct quarry_arena_priv *a)
+{
+	quarry_arena_hide(a, a->current_chunk, a->arena.pos, QUARRY_POISON_FRESH);
+}
+
+#ifdef CONFIG_KASAN_GENERIC
+void quarry_arena_expose(struct quarry_arena *arena, unsigned long start, size_t size)
+{
+	const struct quarry_arena_priv *a = quarry_to_arena(arena);
+	unsigned long buffer = a->on_buffer ? (unsigned long)a->first : 0;
+
+	if (buffer && start - buffer < a->first->size)
+		return;
+	if (!quarry_window_has((void *)start))
+		quarry_unpoison(start, start + size);
+}
+EXPORT_SYMBOL_GPL(quarry_arena_expose);
+#endif
+
+void quarry_arena_put_run(struct quarry_heap_priv *hp, enum quarry_kind kind, void *addr,
+			  unsigned long nr_pages)
 {
 	/* Somebody may have written to private meanwhile; giving back will tell. */
-	struct quarry_extent *ext = quarry_extent_find(chunk) ?:
-				    quarry_pages_search(&hp->pages, chunk);
-	unsigned long nr_pages = chunk->size >> PAGE_SHIFT, owner;
+	struct quarry_extent *ext = quarry_extent_find(addr) ?:
+				    quarry_pages_search(&hp->pages, addr);
+	unsigned long owner;
 
 	atomic_long_sub(nr_pages, &hp->arena_pages);
-	set_owners(chunk, QUARRY_OWNER_NONE);
-	owner = quarry_run_mark(&hp->runs, chunk, nr_pages, kind);
+	set_owners(addr, nr_pages, QUARRY_OWNER_NONE);
+	quarry_unpoison((unsigned long)addr, (unsigned long)addr + (nr_pages << PAGE_SHIFT));
+	owner = quarry_run_mark(&hp->runs, addr, nr_pages, kind);
 	if (want_init_on_free())
-		memset(chunk, 0, nr_pages << PAGE_SHIFT);
+		memset(addr, 0, nr_pages << PAGE_SHIFT);
 	preempt_disable();
-	QUARRY_WARN_ON(quarry_run_free(&hp->runs, ext, chunk, owner));
+	QUARRY_WARN_ON(quarry_run_free(&hp->runs, ext, addr, owner));
 	preempt_enable();
 }
 
@@ -128,7 +178,8 @@ static void count_chunk(struct quarry_arena_priv *a, const struct quarry_chunk *
 
 static void own_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
-	set_owners(chunk, (unsigned long)a | QUARRY_OWNER_CHUNK);
+	set_owners(quarry_escape_direct(chunk), chunk->size >> PAGE_SHIFT,
+		   (unsigned long)a | QUARRY_OWNER_CHUNK);
 	count_chunk(a, chunk);
 }
 
@@ -136,7 +187,8 @@ static void drop_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
 	a->nr_chunks--;
 	a->held -= chunk->size;
-	put_chunk(a->hp, a->kind, chunk);
+	if (!quarry_escape_retire(chunk, a->dying))
+		quarry_arena_put_run(a->hp, a->kind, chunk, chunk->size >> PAGE_SHIFT);
 }
 
 /* From now on allocations come from @chunk, behind its first @head bytes. */
@@ -153,6 +205,7 @@ static void use_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk, s
 static void insert_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
 	own_chunk(a, chunk);
+	quarry_arena_hide(a, chunk, (unsigned long)(chunk + 1), QUARRY_POISON_FRESH);
 	chunk->next = a->current_chunk->next;
 	a->current_chunk->next = chunk;
 	if (a->last == a->current_chunk)
@@ -201,8 +254,11 @@ static unsigned long self_of(const struct quarry_arena_priv *a)
 static_assert(sizeof(struct quarry_chunk) + sizeof(struct quarry_arena_priv) <
 	      QUARRY_ARENA_MIN_BUFFER - 64);
 
-static size_t first_head(void)
+static size_t first_head(const struct quarry_arena_priv *a)
 {
+	/* The arena stays when what it handed out becomes stale. */
+	if (a->checked)
+		return a->first->size;
 	return sizeof(struct quarry_chunk) + ALIGN(sizeof(struct quarry_arena_priv), 16);
 }
 
@@ -217,8 +273,10 @@ static int check_params(const struct quarry_arena_params *p)
 		what = "chunk_max has to be 0 or a power of two from the page size to 1048576";
 	else if (p->limit && p->limit < PAGE_SIZE)
 		what = "limit has to be 0 (none) or at least a page";
-	else if (p->flags & ~QUARRY_DATA)
+	else if (p->flags & ~(QUARRY_DATA | QUARRY_ARENA_ESCAPE_CHECK))
 		what = "unknown flags";
+	else if (p->flags & QUARRY_ARENA_ESCAPE_CHECK && !quarry_window_possible())
+		what = "a module cannot check for escapes in this kernel";
 	if (!what)
 		return 0;
 	quarry_report("arena %.31s (limit %llu, chunk_max %u, flags %#x): %s\n",
@@ -250,7 +308,8 @@ static void init_first(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 	a->last = chunk;
 	a->chain = chunk->size;
 	a->active = chunk->size;
-	use_chunk(a, chunk, first_head());
+	use_chunk(a, chunk, first_head(a));
+	quarry_arena_hide_rest(a);
 	if (a->hp)
 		quarry_arena_list_add(a);
 }
@@ -282,6 +341,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	a = (void *)(chunk + 1);
 	init_arena(a, to_priv(heap), params, site);
 	own_chunk(a, chunk);
+	a->checked = quarry_escape_wanted(params->flags, gfp);
 	init_first(a, chunk);
 	return &a->arena;
 }
@@ -302,6 +362,11 @@ struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void 
 	ret = check_params(params);
 	if (ret)
 		return ERR_PTR(ret);
+	if (params->flags & QUARRY_ARENA_ESCAPE_CHECK) {
+		quarry_report("arena %.31s: a caller's buffer cannot be checked for escapes\n",
+			      params->name ?: "(unnamed)");
+		return ERR_PTR(-EINVAL);
+	}
 	if (size < QUARRY_ARENA_MIN_BUFFER || !IS_ALIGNED((unsigned long)buffer, 16)) {
 		quarry_report("arena %.31s: buffer of %zu bytes at %p: not %lu, or unaligned\n",
 			      params->name ?: "(unnamed)", size, buffer,
@@ -324,35 +389,44 @@ void quarry_arena_free(struct quarry_arena_priv *a)
 	struct quarry_heap_priv *hp = a->hp;
 	enum quarry_kind kind = a->kind;
 	struct quarry_chunk *first = a->first;
-	bool on_buffer = a->on_buffer;
+	bool on_buffer = a->on_buffer, checked = a->checked;
 
 	if (hp)
 		quarry_arena_list_del(a);
+	a->dying = true;
 	quarry_arena_put_alone(a, NULL);
-	use_chunk(a, first, first_head());
+	use_chunk(a, first, first_head(a));
 	a->active = first->size;
 	put_spare(a, 0);
 	/* Whoever uses it all the same gets out of the inline path, and nothing. */
 	a->arena.pos = 0;
 	a->arena.end = 0;
 	a->self = 0;
+	if (checked)
+		quarry_escape_settle();
+	/* The arena is in this chunk. */
 	if (!on_buffer)
-		put_chunk(hp, kind, first);
+		quarry_arena_put_run(hp, kind, first, first->size >> PAGE_SHIFT);
 }
 
 /* === Reset === */
 
-/* Everything handed out, for init_on_free: spare chunks are clean. */
-static void wipe(struct quarry_arena_priv *a)
+void quarry_arena_wipe(struct quarry_arena_priv *a, struct quarry_chunk *chunk, unsigned long from)
 {
-	struct quarry_chunk *chunk = a->first;
-	size_t head = first_head();
+	struct quarry_chunk *last = a->current_chunk;
+	unsigned long end;
 
-	for (; chunk != a->current_chunk; chunk = chunk->next) {
-		memset((void *)chunk + head, 0, chunk->size - head);
-		head = sizeof(*chunk);
+	for (;; chunk = chunk->next, from = (unsigned long)(chunk + 1)) {
+		end = (unsigned long)chunk + chunk->size;
+		if (want_init_on_free()) {
+			if (is_poisoned(a, chunk))
+				quarry_unpoison(from, end);
+			memset((void *)from, 0, (chunk == last ? a->arena.pos : end) - from);
+		}
+		quarry_arena_hide(a, chunk, from, QUARRY_POISON_STALE);
+		if (chunk == last)
+			return;
 	}
-	memset((void *)a->start, 0, a->arena.pos - a->start);
 }
 
 void quarry_arena_reset(struct quarry_arena *arena)
@@ -362,20 +436,24 @@ void quarry_arena_reset(struct quarry_arena *arena)
 	if (a->cleanups || !list_empty(&a->children))
 		quarry_arena_unwind(a);
 	quarry_arena_put_alone(a, NULL);
-	if (want_init_on_free())
-		wipe(a);
+	if (want_init_on_free() || QUARRY_POISONS)
+		quarry_arena_wipe(a, a->first, (unsigned long)a->first + first_head(a));
 	if (a->active >= a->keep)
 		a->keep = a->active;
 	else
 		a->keep -= (a->keep - a->active + KEEP_SHARE - 1) / KEEP_SHARE;
-	use_chunk(a, a->first, first_head());
+	use_chunk(a, a->first, first_head(a));
 	a->active = a->first->size;
 	a->used_before = 0;
 	a->mark = 0;
 	a->pinned = NULL;
 	a->nr_resets++;
-	if (a->chain > a->keep)
+	if (a->checked) {
+		put_spare(a, 0);
+		quarry_escape_settle();
+	} else if (a->chain > a->keep) {
 		put_spare(a, a->keep);
+	}
 }
 EXPORT_SYMBOL_GPL(quarry_arena_reset);
 
@@ -425,6 +503,7 @@ static void *alloc_alone(struct quarry_arena_priv *a, size_t head, size_t size, 
 	if (!chunk)
 		return NULL;
 	own_chunk(a, chunk);
+	quarry_arena_hide(a, chunk, (unsigned long)(chunk + 1), QUARRY_POISON_FRESH);
 	chunk->next = a->alone;
 	a->alone = chunk;
 	a->used_before += size;
@@ -526,6 +605,8 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 		ptr = alloc_from_next(a, head, size, gfp);
 	else
 		ptr = alloc_alone(a, head, size, gfp);
+	if (ptr)
+		quarry_arena_expose(arena, (unsigned long)ptr, size);
 	if (ptr && want_init_on_alloc(gfp))
 		memset(ptr, 0, size);
 	return ptr;

@@ -35,6 +35,8 @@ struct quarry_arena_priv {
 	const struct quarry_site *site;	/* birthplace */
 	enum quarry_kind kind;
 	bool on_buffer;			/* the first chunk is the caller's */
+	bool checked;			/* for escapes (escape.c): the first chunk has no space */
+	bool dying;			/* what goes does so for good */
 	unsigned long self;		/* on a buffer: see is_alive() */
 	unsigned long chunk_max;	/* bytes */
 	u64 limit;			/* bytes, 0: none */
@@ -78,6 +80,22 @@ static inline const char *quarry_arena_name(const struct quarry_arena_priv *a)
 
 /* === arena.c === */
 
+/* The pages of a chunk go back to the heap.  Any context but NMI. */
+void quarry_arena_put_run(struct quarry_heap_priv *hp, enum quarry_kind kind, void *addr,
+			  unsigned long nr_pages);
+/*
+ * For KASAN: nobody may touch the rest of the current chunk's space, or all of it from @pos
+ * of @chunk on; @code is of poison.h.
+ */
+void quarry_arena_hide_rest(struct quarry_arena_priv *a);
+void quarry_arena_hide(struct quarry_arena_priv *a, const struct quarry_chunk *chunk,
+		       unsigned long pos, u8 code);
+/*
+ * What was handed out from @from in @chunk on is stale: for init_on_free wiped (spare
+ * chunks are clean), for KASAN hidden.
+ */
+void quarry_arena_wipe(struct quarry_arena_priv *a, struct quarry_chunk *chunk,
+		       unsigned long from);
 /* All chunks go, and with them the arena.  It has no children or callbacks any more. */
 void quarry_arena_free(struct quarry_arena_priv *a);
 /* Those alone that are newer than @until, which is one of them or NULL. */

@@ -12,6 +12,7 @@
 #include <linux/string.h>
 
 #include "arena.h"
+#include "escape.h"
 #include "internal.h"
 
 #define BATCH			32	/* arenas per lock hold */
@@ -217,4 +218,10 @@ void quarry_arenas_destroy(struct quarry_heap_priv *hp)
 		refcount_set(&a->refs, 1);
 		quarry_arena_destroy(&a->arena);
 	}
+	quarry_arenas_settle();
+}
+
+void quarry_arenas_settle(void)
+{
+	quarry_escape_drain();
 }

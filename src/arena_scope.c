@@ -27,7 +27,9 @@
 #include <linux/string.h>
 
 #include "arena.h"
+#include "escape.h"
 #include "internal.h"
+#include "poison.h"
 
 /* === Marks === */
 
@@ -75,19 +77,6 @@ static void run_cleanups(struct quarry_arena_priv *a, const struct quarry_arena_
 	}
 }
 
-/* What was handed out behind @mark, for init_on_free. */
-static void wipe_behind(struct quarry_arena_priv *a, const struct quarry_arena_mark *mark)
-{
-	struct quarry_chunk *chunk = mark->chunk;
-	unsigned long from = mark->pos;
-
-	for (; chunk != a->current_chunk; chunk = chunk->next) {
-		memset((void *)from, 0, (unsigned long)chunk + chunk->size - from);
-		from = (unsigned long)(chunk->next + 1);
-	}
-	memset((void *)from, 0, a->arena.pos - from);
-}
-
 int quarry_arena_rewind(struct quarry_arena *arena, struct quarry_arena_mark *mark)
 {
 	struct quarry_arena_priv *a = quarry_to_arena(arena);
@@ -97,8 +86,8 @@ int quarry_arena_rewind(struct quarry_arena *arena, struct quarry_arena_mark *ma
 		return -EINVAL;
 	run_cleanups(a, mark->cleanups);
 	quarry_arena_put_alone(a, mark->alone);
-	if (want_init_on_free())
-		wipe_behind(a, mark);
+	if (want_init_on_free() || QUARRY_POISONS)
+		quarry_arena_wipe(a, mark->chunk, mark->pos);
 	/* What was used since becomes spare. */
 	for (chunk = mark->chunk; chunk != a->current_chunk; chunk = chunk->next)
 		a->active -= chunk->next->size;
@@ -111,6 +100,10 @@ int quarry_arena_rewind(struct quarry_arena *arena, struct quarry_arena_mark *ma
 	a->floor = mark->floor;
 	a->mark = mark->previous;
 	mark->arena = NULL;
+	if (a->checked) {
+		quarry_arena_trim(arena);
+		quarry_escape_settle();
+	}
 	return 0;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_rewind);
@@ -331,7 +324,7 @@ struct quarry_arena *quarry_arena_of(const void *ptr)
 	unsigned long owner;
 
 	preempt_disable();
-	owner = quarry_owner(ptr);
+	owner = quarry_owner(ptr) ?: quarry_escape_owner(ptr);
 	preempt_enable();
 	if ((owner & QUARRY_OWNER_MASK) != QUARRY_OWNER_CHUNK)
 		return NULL;

@@ -61,17 +61,20 @@ char *quarry_arena_vprintf(struct quarry_arena *arena, gfp_t gfp, const char *fm
 	int len;
 
 	/* Straight to where it will be, if it fits there. */
+	quarry_arena_expose(arena, arena->pos, room);
 	va_copy(again, args);
 	len = vsnprintf((char *)arena->pos, room, fmt, again);
 	va_end(again);
 	if (len < room) {
 		text = (char *)arena->pos;
 		arena->pos += len + 1;
+		quarry_arena_hide_rest(a);
 		return text;
 	}
 	/* Nobody may find what was cut off there. */
 	if (want_init_on_free() || want_init_on_alloc(gfp))
 		memset((void *)arena->pos, 0, room);
+	quarry_arena_hide_rest(a);
 	text = quarry_arena_alloc_site(arena, (size_t)len + 1, 1, gfp, a->site);
 	if (text)
 		vsnprintf(text, (size_t)len + 1, fmt, args);
@@ -112,10 +115,14 @@ void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t ol
 		return ZERO_SIZE_PTR;
 	if (size <= QUARRY_ARENA_MAX_ALLOC && is_last(a, ptr, old) && at + size <= arena->end) {
 		arena->pos = at + size;
+		if (size > old)
+			quarry_arena_expose(arena, at, size);
 		if (size > old && want_init_on_alloc(gfp))
 			memset(ptr + old, 0, size - old);
 		if (size < old && want_init_on_free())
 			memset(ptr + size, 0, old - size);
+		if (size < old)
+			quarry_arena_hide_rest(a);
 		return ptr;
 	}
 	if (size <= old)

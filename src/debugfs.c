@@ -26,6 +26,7 @@
 #include <linux/uaccess.h>
 
 #include "arena.h"
+#include "escape.h"
 #include "fault.h"
 #include "heap.h"
 #include "internal.h"
@@ -517,6 +518,7 @@ void quarry_debugfs_init(void)
 {
 	root = debugfs_create_dir("quarry", NULL);
 	quarry_fault_debugfs_add(root);
+	quarry_escape_debugfs_add(root);
 }
 
 void quarry_debugfs_exit(void)

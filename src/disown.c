@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
+#include "escape.h"
 #include "heap.h"
 #include "internal.h"
 
@@ -64,5 +65,6 @@ static void disown_heap(struct quarry_heap_priv *hp, void *arg)
 
 void quarry_heaps_disown(struct module *mod)
 {
+	quarry_escape_disown(mod);
 	quarry_heaps_walk(disown_heap, mod);
 }

@@ -383,8 +383,8 @@ static int check_heap_params(const struct quarry_heap_params *p)
 	const char *what = NULL;
 
 	if (!p->name || !*p->name || strlen(p->name) >= QUARRY_NAME_SIZE || strchr(p->name, '/') ||
-	    !strcmp(p->name, "fault"))
-		what = "name has to be 1 to 31 characters without '/', and not fault";
+	    !strcmp(p->name, "fault") || !strcmp(p->name, "escapes"))
+		what = "name has to be 1 to 31 characters without '/', and not fault or escapes";
 	else if (p->backing && p->backing_size < SZ_64K)
 		what = "backing_size has to be at least 65536 bytes";
 	else if (p->backing_size && !p->backing)
@@ -592,6 +592,7 @@ static void destroy_heap(struct quarry_heap_priv *hp)
 	/* What was freed for after a grace period is back. */
 	quarry_heap_settle(hp);
 	rcu_barrier();
+	quarry_arenas_settle();
 	quarry_debugfs_remove(hp);
 	remove_heap(hp);
 	quarry_pressure_stop(&hp->pressure);

@@ -179,6 +179,8 @@ bool quarry_heap_waits_too_much(struct quarry_heap_priv *hp);
 
 /* arena.c: destroy all arenas of a heap, reporting them. */
 void quarry_arenas_destroy(struct quarry_heap_priv *hp);
+/* What arenas gave back is back: escape checks put it off. */
+void quarry_arenas_settle(void);
 u64 quarry_arenas_used(struct quarry_heap_priv *hp);
 /* Forget what points into a module that goes; number of its arenas. */
 unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *mod);

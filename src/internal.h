@@ -7,6 +7,8 @@
  *	0. knobs_mutex		fault injection, outside cpu_hotplug_lock (fault.c)
  *	   reach_mutex		length of the page map, by itself (pagemap.c)
  *	   lent_mutex		callers' own ranges of pages, by itself (backing.c)
+ *	   create_mutex		the window of addresses, by itself (escape.c)
+ *	   drain_mutex		what was retired from there goes back; over 3 to 7 (escape.c)
  *	1. heaps_mutex		list of heaps (heap.c)
  *	   heap->tune_mutex	knobs of one heap; a change drains, trims, takes
  *				pages under it.  Not nested with heaps_mutex (tune.c)
@@ -28,6 +30,7 @@
  *	   pagemap_lock		leaves of the page map (pagemap.c)
  *	   heap->arenas_lock	list of arenas (arena.c)
  *	   guard->lock		quarantine of one cache (guard.c)
+ *	   lock			areas of the window (escape.c)
  *
  * 3 to 7 are raw spinlocks taken with interrupts off, each for a bounded
  * number of steps, and are not nested today; the order is what nesting would

@@ -14,6 +14,7 @@
 #include <linux/notifier.h>
 #include <linux/rcupdate.h>
 
+#include "escape.h"
 #include "heap.h"
 #include "internal.h"
 #include "knobs.h"
@@ -67,6 +68,10 @@ MODULE_PARM_DESC(track, "heaps made from now on remember who allocated what");
 
 module_param_named(hardened, quarry_harden_all, bool, 0644);
 MODULE_PARM_DESC(hardened, "heaps made from now on find misuse at once, and track");
+
+module_param_named(escape_check, quarry_escape_every, uint, 0644);
+MODULE_PARM_DESC(escape_check,
+		 "stale pointers into 1 in so many arenas fault: 0 (only those that ask) or more");
 
 static int __init get_params(struct quarry_knobs *knobs)
 {
@@ -135,6 +140,9 @@ static int __init quarry_init(void)
 	ret = quarry_extent_init();
 	if (ret)
 		goto err_defer;
+	ret = quarry_escape_init();
+	if (ret)
+		goto err_extent;
 	quarry_debugfs_init();
 	ret = quarry_reclaim_global_init();
 	if (ret)
@@ -158,6 +166,8 @@ err_reclaim:
 	quarry_reclaim_global_exit();
 err_debugfs:
 	quarry_debugfs_exit();
+	quarry_escape_exit();
+err_extent:
 	quarry_extent_exit();
 err_defer:
 	quarry_defer_global_exit();
@@ -173,6 +183,7 @@ static void __exit quarry_exit(void)
 	quarry_heap_global_exit();
 	quarry_reclaim_global_exit();
 	quarry_debugfs_exit();
+	quarry_escape_exit();
 	/* Lookups that were under way when the last extent went have ended. */
 	synchronize_rcu();
 	quarry_extent_exit();

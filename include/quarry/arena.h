@@ -26,6 +26,12 @@ struct quarry_chunk;
 /* Smallest buffer that an arena can live on, bytes: the half of it is for the arena itself. */
 #define QUARRY_ARENA_MIN_BUFFER	512UL
 
+/*
+ * Flag of an arena: what it hands out is reached through addresses that are unmapped by a reset
+ * and when it is destroyed.  Bits from 16 on are of arenas only.
+ */
+#define QUARRY_ARENA_ESCAPE_CHECK	BIT(16)
+
 /* Alignment unless asked otherwise, bytes. */
 #define QUARRY_ARENA_ALIGN	8UL
 
@@ -46,7 +52,8 @@ struct quarry_arena {
  * @limit: most bytes of chunks the arena may hold; 0 for none
  * @chunk_max: chunks double from 4 KiB up to this, in bytes: a power of two, 4 KiB to 1 MiB;
  *             0 means 64 KiB
- * @flags: %QUARRY_DATA if no pointers will be stored; others are refused
+ * @flags: %QUARRY_DATA if no pointers will be stored; %QUARRY_ARENA_ESCAPE_CHECK if stale
+ *         pointers shall fault; others are refused
  */
 struct quarry_arena_params {
 	const char *name;
@@ -225,6 +232,21 @@ u64 quarry_arena_trim(struct quarry_arena *arena);
  */
 int quarry_arena_reserve(struct quarry_arena *arena, size_t bytes, gfp_t gfp);
 
+/**
+ * quarry_arena_report_escape() - say which arena a stale pointer pointed into
+ * @ptr: any pointer at all
+ *
+ * If @ptr points to where a chunk of an arena was that was checked for escapes
+ * (%QUARRY_ARENA_ESCAPE_CHECK, parameter escape_check), and that has been reset or destroyed
+ * since, the kernel log gets its name, which generation of it (that is, after how many
+ * resets), who ended that and when, and where the arena was created.  An oops at such
+ * an address does this by itself on x86.
+ *
+ * Context: Any.
+ * Return: true if there was something to say.
+ */
+bool quarry_arena_report_escape(const void *ptr);
+
 /* === What lives shorter than the arena === */
 
 /**
@@ -401,6 +423,15 @@ void quarry_arena_get_stats(struct quarry_arena *arena, struct quarry_arena_stat
 void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t align, gfp_t gfp,
 			      const struct quarry_site *site);
 
+/* With KASAN, what is handed out may be touched, and nothing behind it; else nothing. */
+#ifdef CONFIG_KASAN_GENERIC
+void quarry_arena_expose(struct quarry_arena *arena, unsigned long start, size_t size);
+#else
+static inline void quarry_arena_expose(struct quarry_arena *arena, unsigned long start, size_t size)
+{
+}
+#endif
+
 static __always_inline __malloc __alloc_size(2) void *
 quarry_arena_alloc_site(struct quarry_arena *arena, size_t size, size_t align, gfp_t gfp,
 			const struct quarry_site *site)
@@ -413,6 +444,7 @@ quarry_arena_alloc_site(struct quarry_arena *arena, size_t size, size_t align, g
 		   align - 1 < PAGE_SIZE && !(align & (align - 1)) &&
 		   !(gfp & QUARRY_GFP_SLOW))) {
 		arena->pos = start + size;
+		quarry_arena_expose(arena, start, size);
 		if (unlikely(want_init_on_alloc(gfp)))
 			memset((void *)start, 0, size);
 		return (void *)start;

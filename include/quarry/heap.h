@@ -52,7 +52,7 @@ struct quarry_heap {
 
 /**
  * struct quarry_heap_params - how to make a heap; start from %QUARRY_HEAP_DEFAULTS
- * @name: 1 to 31 characters, unique; the directory in debugfs; no '/', not "fault"
+ * @name: 1 to 31 characters, unique; the directory in debugfs; no '/', not "fault" or "escapes"
  * @limit: hard limit on bytes taken from the backing; 0 for none
  * @soft_limit: above this many bytes the heap's worker gives back what it can and asks
  *              the reclaimers; allocations go on; 0 for none
