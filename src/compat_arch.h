@@ -11,31 +11,22 @@
 #ifndef _QUARRY_COMPAT_ARCH_H
 #define _QUARRY_COMPAT_ARCH_H
 
-#include <linux/kdebug.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
-#include <linux/sched.h>
 
 #include <asm/tlbflush.h>
 
 /* User-mode Linux on x86_64 has CONFIG_X86_64, too. */
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
-#include <asm/trapnr.h>
+#include <asm/special_insns.h>
 
-/* The address whose access killed this task, or 0 if it was something else. */
-static inline unsigned long quarry_oops_address(const struct die_args *args)
-{
-	return args->trapnr == X86_TRAP_PF ? current->thread.cr2 : 0;
-}
-#else
-static inline unsigned long quarry_oops_address(const struct die_args *args)
-{
-	return 0;
-}
-#endif
-
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 #define QUARRY_HAVE_KERNEL_PTES	1
+
+/* The address of this CPU's last page fault. */
+static inline unsigned long quarry_fault_address(void)
+{
+	return read_cr2();
+}
 
 /* The entry of an address, or NULL if it has none of its own. */
 static inline pte_t *quarry_kernel_pte(unsigned long addr)
@@ -103,6 +94,13 @@ static inline void quarry_kernel_pte_clear(unsigned long addr, pte_t *pte)
 
 static inline void quarry_kernel_tlb_flush(unsigned long start, unsigned long end)
 {
+}
+#endif
+
+#if !defined(CONFIG_X86_64) || defined(CONFIG_UML)
+static inline unsigned long quarry_fault_address(void)
+{
+	return 0;
 }
 #endif
 

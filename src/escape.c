@@ -21,7 +21,7 @@
  *
  * Each page of the window knows its area, which remembers whose it was for as long as it is in
  * quarantine.  The kernel tells of an oops through the die notifier: if the address
- * at fault is in the window, one line more says which arena that was.
+ * at fault or a register is a stale one of the window, two lines more say which arena that was.
  *
  * Locking: lock guards areas, their lists, busy and next; index is read without it.  Who maps
  * or unmaps an area owns it.  drain_mutex makes who waits for a batch wait for
@@ -35,11 +35,13 @@
 #include <linux/bitmap.h>
 #include <linux/debugfs.h>
 #include <linux/irq_work.h>
+#include <linux/kdebug.h>
 #include <linux/list.h>
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/ptrace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
@@ -432,10 +434,21 @@ bool quarry_arena_report_escape(const void *ptr)
 }
 EXPORT_SYMBOL_GPL(quarry_arena_report_escape);
 
+/*
+ * The kernel does not say which address an oops was about, and printing it may have faulted
+ * again, so the registers are looked through as well: the stale pointer is in one of them.
+ */
 static int died(struct notifier_block *nb, unsigned long event, void *args)
 {
-	if (event == DIE_OOPS)
-		quarry_arena_report_escape((const void *)quarry_oops_address(args));
+	const struct die_args *die = args;
+	const unsigned long *regs = (const unsigned long *)die->regs;
+	unsigned int i;
+
+	if (event != DIE_OOPS || quarry_arena_report_escape((const void *)quarry_fault_address()))
+		return NOTIFY_DONE;
+	for (i = 0; regs && i < sizeof(*die->regs) / sizeof(*regs); i++)
+		if (quarry_arena_report_escape((const void *)regs[i]))
+			break;
 	return NOTIFY_DONE;
 }
 
