@@ -25,11 +25,12 @@
  *
  * Chunks are runs of the heap: those of up to 8 pages come from per-CPU
  * magazines.  The owner entry of all their pages points to the arena, so that
- * a stray quarry_free() is refused and any pointer leads to it.  The first chunk may
- * also be a buffer of the caller's, which has no owner entries.
+ * a stray quarry_free() is refused and any pointer leads to it (arena_find.c).  The first
+ * chunk may also be a buffer of the caller's, which has no owner entries.
  *
- * Locking: an arena belongs to one owner at a time; only the heap's list of
- * arenas is locked (arena_list.c).
+ * Locking: an arena belongs to one owner at a time.  Making, using and destroying one takes
+ * no lock as long as magazines have its chunks; only arenas on buffers are in
+ * a list, with a lock (arena_list.c).
  *
  * Invariants: start <= pos <= end; held = sum of the chunks; used = used_before
  * + pos - start <= held; active <= chain <= held; current, pinned and last are in the chain
@@ -128,8 +129,8 @@ static void count_chunk(struct quarry_arena_priv *a, const struct quarry_chunk *
 
 static void own_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
-	set_owners(chunk, (unsigned long)a | QUARRY_OWNER_CHUNK);
 	count_chunk(a, chunk);
+	set_owners(chunk, (unsigned long)a | QUARRY_OWNER_CHUNK);
 }
 
 static void drop_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
@@ -226,14 +227,20 @@ static int check_params(const struct quarry_arena_params *p)
 	return -EINVAL;
 }
 
+static enum quarry_kind kind_of(const struct quarry_arena_params *params)
+{
+	return params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
+}
+
 static void init_arena(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
 		       const struct quarry_arena_params *params, const struct quarry_site *site)
 {
 	memset(a, 0, sizeof(*a));
 	a->hp = hp;
-	a->name = params->name;
+	if (params->name)
+		strscpy(a->name, params->name, sizeof(a->name));
 	a->site = site;
-	a->kind = params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
+	a->kind = kind_of(params);
 	a->limit = params->limit;
 	a->chunk_max = params->chunk_max ?: DEFAULT_CHUNK_MAX;
 	INIT_LIST_HEAD(&a->children);
@@ -251,8 +258,6 @@ static void init_first(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 	a->chain = chunk->size;
 	a->active = chunk->size;
 	use_chunk(a, chunk, first_head());
-	if (a->hp)
-		quarry_arena_list_add(a);
 }
 
 struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
@@ -260,7 +265,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 					      gfp_t gfp, const struct quarry_site *site)
 {
 	static const struct quarry_arena_params defaults = {};
-	struct quarry_arena_priv seed, *a;
+	struct quarry_arena_priv seed = { .hp = to_priv(heap) }, *a;
 	struct quarry_chunk *chunk;
 	int ret;
 
@@ -275,14 +280,15 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	if (in_nmi())
 		return ERR_PTR(-ENOMEM);
 	/* The limit is at least a page. */
-	init_arena(&seed, to_priv(heap), params, site);
+	seed.kind = kind_of(params);
 	chunk = get_chunk(&seed, 1, gfp);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
 	a = (void *)(chunk + 1);
 	init_arena(a, to_priv(heap), params, site);
-	own_chunk(a, chunk);
 	init_first(a, chunk);
+	/* From now on others can find it. */
+	own_chunk(a, chunk);
 	return &a->arena;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_create_site);
@@ -315,6 +321,8 @@ struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void 
 	a->self = self_of(a);
 	a->nr_chunks = 1;
 	init_first(a, chunk);
+	if (a->hp)
+		quarry_arena_list_add(a);
 	return &a->arena;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_create_on_site);
@@ -326,7 +334,10 @@ void quarry_arena_free(struct quarry_arena_priv *a)
 	struct quarry_chunk *first = a->first;
 	bool on_buffer = a->on_buffer;
 
-	if (hp)
+	/* From now on nobody else looks at it. */
+	if (!on_buffer)
+		quarry_arena_retire(a);
+	else if (hp)
 		quarry_arena_list_del(a);
 	quarry_arena_put_alone(a, NULL);
 	use_chunk(a, first, first_head());
@@ -498,7 +509,7 @@ static bool is_alive(const struct quarry_arena_priv *a)
 	owner = quarry_owner(a);
 	preempt_enable();
 	/* On a buffer there is no telling but by what was left there. */
-	return owner == ((unsigned long)a | QUARRY_OWNER_CHUNK) || a->self == self_of(a);
+	return quarry_owner_to_arena(owner) == a || a->self == self_of(a);
 }
 
 void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t align, gfp_t gfp,

@@ -31,7 +31,7 @@ struct quarry_arena_priv {
 	struct quarry_arena arena;	/* first: public part */
 	/* all of this belongs to the owner, but node and refs */
 	struct quarry_heap_priv *hp;	/* NULL: a buffer that does not grow; a list's marker */
-	const char *name;
+	char name[QUARRY_NAME_SIZE];	/* a copy: others read it without a lock */
 	const struct quarry_site *site;	/* birthplace */
 	enum quarry_kind kind;
 	bool on_buffer;			/* the first chunk is the caller's */
@@ -63,7 +63,7 @@ struct quarry_arena_priv {
 	struct list_head sibling;
 	refcount_t refs;
 	struct rcu_head rcu;		/* once it is destroyed */
-	struct list_head node;		/* under hp->arenas_lock */
+	struct list_head node;		/* on a buffer: under hp->arenas_lock */
 };
 
 static inline struct quarry_arena_priv *quarry_to_arena(struct quarry_arena *arena)
@@ -73,7 +73,15 @@ static inline struct quarry_arena_priv *quarry_to_arena(struct quarry_arena *are
 
 static inline const char *quarry_arena_name(const struct quarry_arena_priv *a)
 {
-	return a->name ?: "(unnamed)";
+	return a->name[0] ? a->name : "(unnamed)";
+}
+
+/* The arena of an owner entry, or NULL if that is something else. */
+static inline struct quarry_arena_priv *quarry_owner_to_arena(unsigned long owner)
+{
+	if ((owner & QUARRY_OWNER_MASK) != QUARRY_OWNER_CHUNK)
+		return NULL;
+	return (struct quarry_arena_priv *)(owner & ~(QUARRY_OWNER_MASK | QUARRY_OWNER_PINNED));
 }
 
 /* === arena.c === */
@@ -91,8 +99,21 @@ void quarry_arena_read_stats(const struct quarry_arena_priv *a, struct quarry_ar
 /* Children, the newest first, then callbacks, as at reset and destroy. */
 void quarry_arena_unwind(struct quarry_arena_priv *a);
 
+/* === arena_find.c === */
+
+/*
+ * Others than the owner may look at an arena of a heap's memory from pin to unpin, with
+ * interrupts off, and for a bounded time: who destroys it waits for that.  False if there is
+ * no such arena, whatever is there instead; in NMI also if it is pinned.
+ */
+bool quarry_arena_pin(struct quarry_arena_priv *a);
+void quarry_arena_unpin(struct quarry_arena_priv *a);
+/* It cannot be pinned any more, and is not. */
+void quarry_arena_retire(struct quarry_arena_priv *a);
+
 /* === arena_list.c === */
 
+/* Of those on buffers. */
 void quarry_arena_list_add(struct quarry_arena_priv *a);
 void quarry_arena_list_del(struct quarry_arena_priv *a);
 

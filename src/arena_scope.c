@@ -325,16 +325,3 @@ void quarry_arena_destroy_rcu(struct quarry_arena *arena)
 	call_rcu(&a->rcu, end_later);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_destroy_rcu);
-
-struct quarry_arena *quarry_arena_of(const void *ptr)
-{
-	unsigned long owner;
-
-	preempt_disable();
-	owner = quarry_owner(ptr);
-	preempt_enable();
-	if ((owner & QUARRY_OWNER_MASK) != QUARRY_OWNER_CHUNK)
-		return NULL;
-	return (struct quarry_arena *)(owner - QUARRY_OWNER_CHUNK);
-}
-EXPORT_SYMBOL_GPL(quarry_arena_of);

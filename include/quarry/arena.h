@@ -42,7 +42,7 @@ struct quarry_arena {
 
 /**
  * struct quarry_arena_params - how to make an arena
- * @name: shown in debugfs; not copied, usually a literal; or NULL
+ * @name: shown in debugfs, or NULL; copied, up to 31 characters
  * @limit: most bytes of chunks the arena may hold; 0 for none
  * @chunk_max: chunks double from 4 KiB up to this, in bytes: a power of two, 4 KiB to 1 MiB;
  *             0 means 64 KiB
@@ -182,12 +182,36 @@ void quarry_arena_put(struct quarry_arena *arena);
  * quarry_arena_of() - find the arena that a pointer points into
  * @ptr: any pointer at all
  *
- * The caller holds the arena if it is to be used.
+ * The caller knows that the arena is not destroyed as long as it is used.  Who does not calls
+ * quarry_arena_get_of().
  *
  * Context: Any.
  * Return: the arena, or NULL if @ptr points into none, or into the caller's own buffer.
  */
 struct quarry_arena *quarry_arena_of(const void *ptr);
+
+/**
+ * quarry_arena_get_of() - find the arena that a pointer points into, and take a reference
+ * @ptr: any pointer at all
+ *
+ * Safe against the last quarry_arena_put() on another CPU at the same time: either this takes
+ * a reference before, or it returns NULL.  No claim is made on the memory at @ptr: if that
+ * was freed meanwhile and belongs to another arena now, that one is held.  So the caller has to
+ * know that what @ptr points to is still the same, by
+ *
+ * * rcu_read_lock() from where @ptr was read, if it is taken out of there before the arena is
+ *   let go, and all let go of it by quarry_arena_destroy_rcu(); or
+ * * a lock under which @ptr was found, and which who takes it out there takes as well, before
+ *   the arena is reset, rewound or let go.
+ *
+ * The reference keeps the arena, and what is in it until somebody resets or rewinds
+ * it.  Allocating from it is still for one at a time.
+ *
+ * Context: Any.  In NMI an arena that is being looked at may not be found.
+ * Return: the arena, for quarry_arena_put(); or NULL if @ptr points into none, into the
+ * caller's own buffer, or into one that is being destroyed.
+ */
+struct quarry_arena *quarry_arena_get_of(const void *ptr);
 
 /**
  * quarry_arena_reset() - free all that was allocated, keep the arena
