@@ -67,11 +67,17 @@ void quarry_arena_unpin(struct quarry_arena_priv *a)
 
 void quarry_arena_retire(struct quarry_arena_priv *a)
 {
-	unsigned long *slot = quarry_owner_slot(a);
+	unsigned long *slot = quarry_owner_slot(a), owner;
 
-	/* Pairs with cmpxchg() in quarry_arena_pin(). */
-	while (cmpxchg(slot, owner_of(a), QUARRY_OWNER_NONE) != owner_of(a))
+	for (;;) {
+		owner = READ_ONCE(*slot);
+		if (QUARRY_WARN_ON(quarry_owner_to_arena(owner) != a))
+			return;
+		/* Pairs with cmpxchg() in quarry_arena_pin(). */
+		if (owner == owner_of(a) && cmpxchg(slot, owner, QUARRY_OWNER_NONE) == owner)
+			return;
 		cpu_relax();
+	}
 }
 
 struct quarry_arena *quarry_arena_of(const void *ptr)

@@ -37,7 +37,7 @@ void quarry_arena_list_add(struct quarry_arena_priv *a)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_add_tail(&a->node, &hp->arenas);
+	list_add_tail(&a->link.node, &hp->arenas);
 	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
 }
 
@@ -47,7 +47,7 @@ void quarry_arena_list_del(struct quarry_arena_priv *a)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_del(&a->node);
+	list_del(&a->link.node);
 	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
 }
 
@@ -62,7 +62,7 @@ struct walk {
 	unsigned int left;		/* of this step */
 	unsigned int index;		/* of the extent */
 	unsigned int page;		/* of it */
-	struct quarry_arena_priv marker;	/* in the list */
+	struct quarry_arena_link marker;	/* in the list */
 };
 
 static void visit_pinned(struct walk *w, struct quarry_arena_priv *a)
@@ -126,24 +126,24 @@ static void visit_pages(struct walk *w, unsigned int nr_indexes)
 /* The arenas behind the marker, which is moved there.  False if the end was reached. */
 static bool visit_list(struct walk *w)
 {
-	struct quarry_arena_priv *a = &w->marker;
+	struct quarry_arena_link *link = &w->marker;
 	struct quarry_heap_priv *hp = w->hp;
 	unsigned long flags;
 	bool more = false;
 
 	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
-	list_for_each_entry_continue(a, &hp->arenas, node) {
+	list_for_each_entry_continue(link, &hp->arenas, node) {
 		if (!w->left) {
 			more = true;
 			break;
 		}
-		if (!a->hp)
+		if (link->is_marker)
 			continue;
-		w->visit(a, w->arg);
+		w->visit(container_of(link, struct quarry_arena_priv, link), w->arg);
 		w->left--;
 	}
 	/* Before the first one not visited, or to the end. */
-	list_move_tail(&w->marker.node, &a->node);
+	list_move_tail(&w->marker.node, &link->node);
 	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
 	return more;
 }
@@ -157,7 +157,7 @@ static void begin_walk(struct walk *w)
 	w->index = atomic_long_read(&hp->arena_pages) ? 1 : UINT_MAX;
 	w->page = 0;
 	w->batch = BATCH;
-	w->marker.hp = NULL;
+	w->marker.is_marker = true;
 	raw_spin_lock_irqsave(&hp->arenas_lock, flags);
 	list_add(&w->marker.node, &hp->arenas);
 	raw_spin_unlock_irqrestore(&hp->arenas_lock, flags);
@@ -213,6 +213,7 @@ static void copy_row(struct quarry_arena_priv *a, void *arg)
 	strscpy(row->file, kbasename(site->file), sizeof(row->file));
 	row->line = site->line;
 	row->limit = a->limit;
+	row->veiled = a->veiled;
 	quarry_arena_read_stats(a, &row->stats);
 }
 

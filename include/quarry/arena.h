@@ -23,6 +23,12 @@ struct quarry_chunk;
 /* Largest single allocation of an arena, bytes. */
 #define QUARRY_ARENA_MAX_ALLOC	(QUARRY_EXTENT_MAX_SIZE - 64)
 
+/*
+ * Flag of struct quarry_arena_params: two that use the arena at the same time are reported,
+ * as is a call on it once it is destroyed.  For debugging: nothing is inline then.
+ */
+#define QUARRY_ARENA_CHECKED	BIT(8)
+
 /* Smallest buffer that an arena can live on, bytes: the half of it is for the arena itself. */
 #define QUARRY_ARENA_MIN_BUFFER	512UL
 
@@ -46,7 +52,8 @@ struct quarry_arena {
  * @limit: most bytes of chunks the arena may hold; 0 for none
  * @chunk_max: chunks double from 4 KiB up to this, in bytes: a power of two, 4 KiB to 1 MiB;
  *             0 means 64 KiB
- * @flags: %QUARRY_DATA if no pointers will be stored; others are refused
+ * @flags: %QUARRY_DATA if no pointers will be stored, %QUARRY_ARENA_CHECKED to find out who
+ *         else uses the arena; others are refused
  */
 struct quarry_arena_params {
 	const char *name;
@@ -58,7 +65,14 @@ struct quarry_arena_params {
 /**
  * struct quarry_arena_stats - an arena in numbers
  * @used: bytes handed out, with padding
- * @held: bytes of chunks held
+ * @used_peak: largest @used so far
+ * @asked: of @used, what callers asked for and still have, if the arena is checked: less than
+ *         @used by padding and by what realloc left behind.  Else it is @used, as
+ *         counting would cost each allocation an addition.
+ * @slack: of what is held, neither handed out nor @spare: heads, ends of chunks that the next
+ *         request did not fit in, what is still free in the current chunk.  The caller's own
+ *         buffer counts here.
+ * @held: bytes of chunks held, without the caller's own buffer
  * @held_peak: largest @held so far
  * @spare: of @held, in chunks that are kept for later
  * @nr_chunks: chunks held
@@ -66,6 +80,9 @@ struct quarry_arena_params {
  */
 struct quarry_arena_stats {
 	u64 used;
+	u64 used_peak;
+	u64 asked;
+	u64 slack;
 	u64 held;
 	u64 held_peak;
 	u64 spare;
@@ -93,7 +110,10 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
  * @params: how to make it, or NULL for the defaults
  * @gfp: for the first chunk, which also holds the arena itself
  *
- * An arena has a single owner: the caller serialises all calls on it.
+ * An arena has a single owner: the caller serialises all calls on it.  If it is checked
+ * (%QUARRY_ARENA_CHECKED, or the module parameter arena_check when it is made), one
+ * that comes while another is in a call is reported with both places.  Then an allocation
+ * returns NULL, and what returns an error returns %-EBUSY; what cannot fail is done.
  *
  * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.
  * Return: the arena or ERR_PTR:
@@ -268,6 +288,7 @@ struct quarry_arena_mark {
 	unsigned long start;
 	unsigned long floor;
 	u64 used_before;
+	u64 asked;
 };
 
 /**
