@@ -9,8 +9,8 @@
  *	            pages          nothing mapped,  pages are back at the heap,
  *	                           pages stay       nobody gets the addresses
  *
- * Chunks of a checked arena, but for the first, which holds the arena itself, are used
- * through addresses in the window (window.c).  A reset keeps none of them.  What is
+ * Chunks of an arena that is to be checked, but for the first, which holds the arena itself,
+ * are used through addresses in the window (window.c).  A reset keeps none of them.  What is
  * retired is unmapped at once; a worker flushes the TLBs of all CPUs, for all that came
  * together until then, and only after that the pages go back.  So until a CPU faults it
  * reads and writes pages that nobody else has.

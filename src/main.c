@@ -14,6 +14,7 @@
 #include <linux/notifier.h>
 #include <linux/rcupdate.h>
 
+#include "arena.h"
 #include "escape.h"
 #include "heap.h"
 #include "internal.h"
@@ -69,6 +70,8 @@ MODULE_PARM_DESC(track, "heaps made from now on remember who allocated what");
 module_param_named(hardened, quarry_harden_all, bool, 0644);
 MODULE_PARM_DESC(hardened, "heaps made from now on find misuse at once, and track");
 
+module_param_named(arena_check, quarry_check_arenas, bool, 0644);
+MODULE_PARM_DESC(arena_check, "arenas made from now on report two owners at once");
 module_param_named(escape_check, quarry_escape_every, uint, 0644);
 MODULE_PARM_DESC(escape_check,
 		 "stale pointers into 1 in so many arenas fault: 0 (only those that ask) or more");
