@@ -562,11 +562,14 @@ void quarry_pool_destroy(struct quarry_pool *pool)
 	if (IS_ERR_OR_NULL(pool))
 		return;
 	hp = pool->hp;
-	if (test_bit(QUARRY_POOL_DEFERRED, &pool->flags))
-		quarry_defer_flush_all(&hp->pages.defer);
 	mutex_lock(&hp->mutex);
+	/* Nothing is asked for any more, and no constructor called that a module takes along. */
+	set_bit(QUARRY_POOL_DEAD, &pool->flags);
 	list_del(&pool->node);
 	mutex_unlock(&hp->mutex);
+	/* After that: who has it give up chunks might have asked for some until then. */
+	if (test_bit(QUARRY_POOL_DEFERRED, &pool->flags))
+		quarry_defer_flush_all(&hp->pages.defer);
 	destroy_pool(pool);
 }
 EXPORT_SYMBOL_GPL(quarry_pool_destroy);
