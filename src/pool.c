@@ -178,9 +178,17 @@ static noinline void note_peak(struct quarry_pool *pool)
 	/* An NMI may have come in between. */
 	if (test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags))
 		return;
+	total = atomic_long_read(&pool->total);
+	/*
+	 * Added to after the pushes and subtracted from before a claim: never more than it
+	 * was when they were counted if it is the same before and after.
+	 */
+	smp_rmb();
 	if (!quarry_pool_count_free(pool, &free))
 		goto out;
-	total = atomic_long_read(&pool->total);
+	smp_rmb();
+	if (total != atomic_long_read(&pool->total))
+		goto out;
 	if (total > free + pool->peak)
 		WRITE_ONCE(pool->peak, total - free);
 	/* Rounded up, so that the marks do not add up to less. */
@@ -424,12 +432,16 @@ EXPORT_SYMBOL_GPL(quarry_pool_give);
 
 void quarry_pool_get_stats(struct quarry_pool *pool, struct quarry_pool_stats *stats)
 {
+	u64 before = atomic_long_read(&pool->total);
 	unsigned long free;
 
+	/* See note_peak(). */
+	smp_rmb();
 	quarry_pool_count_free(pool, &free);
+	smp_rmb();
 	stats->count = pool->count;
 	stats->max = pool->max;
-	stats->total = atomic_long_read(&pool->total);
+	stats->total = min_t(u64, before, atomic_long_read(&pool->total));
 	/* While it grows or shrinks there may be more in stacks than that. */
 	stats->out = stats->total - min_t(u64, stats->total, free);
 	stats->peak = max_t(u64, READ_ONCE(pool->peak), stats->out);

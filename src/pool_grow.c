@@ -277,8 +277,8 @@ static bool empty_slot(struct quarry_pool *pool, unsigned int slot)
 	unsigned long free;
 	bool ok = false;
 
-	/* About to be grown. */
-	if (!chunk)
+	/* About to be grown; or not counted yet, see push_all(): then others' would go. */
+	if (!chunk || atomic_long_read(&pool->total) < pool->count + chunk->nr)
 		return false;
 	quarry_pool_count_free(pool, &free);
 	/* Fewer than that would be grown again at once. */
