@@ -43,6 +43,7 @@
 #include <linux/instruction_pointer.h>
 #include <linux/math64.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/smp.h>
 
@@ -325,8 +326,14 @@ void *quarry_pool_take_gfp(struct quarry_pool *pool, gfp_t gfp)
 		if (ret && ret != -EAGAIN)
 			break;
 		ret = quarry_pool_grow(pool, gfp);
-		/* Others may be faster, or about to push what they have made. */
-		cond_resched();
+		/*
+		 * Others may be faster, or about to push what they have made, or to give it up
+		 * after a grace period: they need the CPU, and may be of lower priority.
+		 */
+		if (ret == -EAGAIN)
+			schedule_timeout_uninterruptible(1);
+		else
+			cond_resched();
 	}
 	atomic_long_inc(&pool->misses);
 	return NULL;
