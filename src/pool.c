@@ -181,12 +181,13 @@ static noinline void note_peak(struct quarry_pool *pool)
 		return;
 	total = atomic_long_read(&pool->total);
 	/*
-	 * Added to after the pushes and subtracted from before a claim: never more than it
-	 * was when they were counted if it is the same before and after.
+	 * Added to after the pushes, subtracted from before a claim: if it is the same before
+	 * the count and after it, there were no fewer.
 	 */
 	smp_rmb();
 	if (!quarry_pool_count_free(pool, &free))
 		goto out;
+	/* As above. */
 	smp_rmb();
 	if (total != atomic_long_read(&pool->total))
 		goto out;
@@ -206,13 +207,15 @@ noinline void quarry_pool_note_few(struct quarry_pool *pool)
 {
 	unsigned long free;
 	unsigned int i;
+	bool noting;
 	u32 nr;
 
-	if (!quarry_pool_may_request(pool) ||
-	    test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags))
+	if (!quarry_pool_may_request(pool))
 		return;
 	preempt_disable();
-	if (quarry_pool_count_free(pool, &free) && free >= pool->low) {
+	/* Who finds them being set counts all the same: it may be the last to take. */
+	noting = !test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags);
+	if (quarry_pool_count_free(pool, &free) && free >= pool->low && noting) {
 		for (i = 0; i < quarry_pool_nr_stacks(pool); i++) {
 			look_at(pool, &pool->stacks[i], &nr);
 			WRITE_ONCE(pool->stacks[i].few, part_of(pool->low, nr, free));
@@ -220,10 +223,27 @@ noinline void quarry_pool_note_few(struct quarry_pool *pool)
 		/* They add up to less if some were taken meanwhile. */
 		quarry_pool_count_free(pool, &free);
 	}
+	if (noting)
+		clear_bit_unlock(QUARRY_POOL_NOTING, &pool->flags);
 	preempt_enable();
-	clear_bit_unlock(QUARRY_POOL_NOTING, &pool->flags);
 	if (free < pool->low)
 		quarry_pool_request(pool);
+}
+
+void quarry_pool_forget_marks(struct quarry_pool *pool, struct quarry_pool_stack *stack, u32 mark)
+{
+	unsigned int i;
+
+	preempt_disable();
+	/* Who has it does not sleep, and may be setting marks for what is no more. */
+	while (test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags))
+		cpu_relax();
+	if (stack)
+		WRITE_ONCE(stack->mark, mark);
+	for (i = 0; i < quarry_pool_nr_stacks(pool); i++)
+		WRITE_ONCE(pool->stacks[i].few, pool->low);
+	clear_bit_unlock(QUARRY_POOL_NOTING, &pool->flags);
+	preempt_enable();
 }
 
 static unsigned int this_shard(const struct quarry_pool *pool)
@@ -445,6 +465,7 @@ void quarry_pool_get_stats(struct quarry_pool *pool, struct quarry_pool_stats *s
 	/* See note_peak(). */
 	smp_rmb();
 	quarry_pool_count_free(pool, &free);
+	/* As above. */
 	smp_rmb();
 	stats->count = pool->count;
 	stats->max = pool->max;

@@ -199,6 +199,8 @@ static void push_all(struct quarry_pool *pool, unsigned int slot,
 	atomic_long_add(nr, &pool->total);
 	atomic_long_add(nr, &pool->grown);
 	atomic_long_inc(&pool->hp->nr_grown_chunks);
+	/* Again, as somebody may have counted them without the total. */
+	quarry_pool_forget_marks(pool, stack, nr);
 }
 
 static bool may_grow(const struct quarry_pool *pool)
@@ -251,6 +253,7 @@ void quarry_pool_serve(struct quarry_defer *defer, struct llist_node *node)
 {
 	struct quarry_pool *pool = container_of(node, struct quarry_pool, growing);
 	unsigned long free;
+	int ret;
 
 	quarry_defer_release(node);
 	while (may_grow(pool)) {
@@ -259,8 +262,12 @@ void quarry_pool_serve(struct quarry_defer *defer, struct llist_node *node)
 			quarry_pool_note_few(pool);
 			return;
 		}
-		if (quarry_pool_grow(pool, GFP_AHEAD)) {
-			WRITE_ONCE(pool->not_before, jiffies + PAUSE);
+		ret = quarry_pool_grow(pool, GFP_AHEAD);
+		if (ret) {
+			/* Others that grow, or give up, are soon done. */
+			WRITE_ONCE(pool->not_before, jiffies + (ret == -EAGAIN ? 1 : PAUSE));
+			/* Stacks fall below their marks meanwhile, and nobody is asked. */
+			quarry_pool_forget_marks(pool, NULL, 0);
 			return;
 		}
 		cond_resched();
@@ -293,12 +300,8 @@ static bool empty_slot(struct quarry_pool *pool, unsigned int slot)
 		atomic_long_add(chunk->nr, &pool->total);
 		return false;
 	}
-	WRITE_ONCE(slot_stack(pool, slot)->mark, 0);
-	if (READ_ONCE(slot_stack(pool, slot)->few)) {
-		WRITE_ONCE(slot_stack(pool, slot)->few, 0);
-		/* The others' have to add up to enough. */
-		quarry_pool_note_few(pool);
-	}
+	/* The others' for few do not add up to enough. */
+	quarry_pool_forget_marks(pool, slot_stack(pool, slot), 0);
 	atomic_long_add(chunk->nr, &pool->shrunk);
 	atomic_long_dec(&pool->hp->nr_grown_chunks);
 	set_owners(chunk, QUARRY_OWNER_NONE);
