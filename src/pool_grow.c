@@ -95,8 +95,9 @@ static bool construct(struct quarry_pool *pool, void *base, u32 nr)
 
 	for (i = 0; i < nr && !dead; i++) {
 		rcu_read_lock();
-		/* Pairs with quarry_pools_disown(), which waits for us after both. */
 		ctor = READ_ONCE(pool->ctor);
+		/* Pairs with smp_wmb() in disown_pool(), whose caller waits for us after both. */
+		smp_rmb();
 		dead = test_bit(QUARRY_POOL_DEAD, &pool->flags);
 		if (ctor && !dead)
 			ctor(base + chunk_bytes(pool, i));
