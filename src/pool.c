@@ -33,7 +33,8 @@
  * counts all, and sets the marks anew.  With marks of the same kind it is known when fewer
  * than a pool wants to have free are left, and it is time to grow ahead.
  *
- * Locking: none.  Preemption is off while a stack is looked at: a grown chunk goes a grace
+ * Locking: none, but for a bit for who sets the marks, at which nobody who takes waits.
+ * Preemption is off while a stack is looked at: a grown chunk goes a grace
  * period after its stack was emptied, and its slot is not used again before that, so a
  * number found in a stack leads to the chunk that it was pushed for.
  */
