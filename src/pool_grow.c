@@ -441,9 +441,11 @@ static void free_pool(struct quarry_pool *pool)
 	struct quarry_meta *meta = &pool->hp->pages.meta;
 	unsigned int i;
 
-	for (i = 0; pool->chunks && i < pool->nr_base + pool->nr_slots; i++)
+	for (i = 0; pool->chunks && i < pool->nr_base + pool->nr_slots; i++) {
 		if (pool->chunks[i])
 			free_chunk(pool->chunks[i]);
+		cond_resched();
+	}
 	if (pool->chunks)
 		quarry_meta_free(meta, pool->chunks, chunks_size(pool));
 	if (pool->stacks)
