@@ -141,7 +141,7 @@ void *quarry_ring_reserve(struct quarry_ring *ring, size_t len);
  * @data: from quarry_ring_reserve(), not to be touched any more
  *
  * A second time, and a pointer that is no reservation, are reported and change nothing, unless the
- * room has meanwhile been reserved again at the same place.
+ * room has meanwhile been reserved again: then that may go unnoticed, and damage other messages.
  *
  * Context: Any, NMI too.
  */
