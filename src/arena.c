@@ -45,7 +45,8 @@
 #include <linux/string.h>
 
 #include "arena.h"
-#include "fault.h"
+#include "arena_shared.h"
+#include "chunk.h"
 #include "internal.h"
 
 #define DEFAULT_CHUNK_MAX	SZ_64K
@@ -53,11 +54,6 @@
 #define KEEP_SHARE		4
 
 /* === Chunks === */
-
-static void set_owners(struct quarry_chunk *chunk, unsigned long owner)
-{
-	quarry_pagemap_set(PHYS_PFN(__pa(chunk)), chunk->size >> PAGE_SHIFT, owner);
-}
 
 static void put_spare(struct quarry_arena_priv *a, u64 keep);
 
@@ -75,17 +71,14 @@ static bool within_limit(struct quarry_arena_priv *a, u64 size)
 static struct quarry_chunk *get_chunk(struct quarry_arena_priv *a, unsigned long nr_pages,
 				      gfp_t gfp)
 {
-	struct quarry_pages_want want = quarry_pages_want(nr_pages, a->kind, gfp);
 	u64 size = (u64)nr_pages << PAGE_SHIFT;
 	struct quarry_chunk *chunk;
 
-	if (!a->hp || !within_limit(a, size) || quarry_fault(QUARRY_FAULT_CHUNK, size))
+	if (!a->hp || !within_limit(a, size))
 		return NULL;
-	chunk = quarry_run_alloc(&a->hp->runs, &want);
-	if (!chunk)
-		return NULL;
-	chunk->size = size;
-	atomic_long_add(nr_pages, &a->hp->arena_pages);
+	chunk = quarry_chunk_get(a->hp, a->kind, nr_pages, gfp);
+	if (chunk)
+		chunk->size = size;
 	return chunk;
 }
 
@@ -104,19 +97,7 @@ static struct quarry_chunk *get_chunk_of(struct quarry_arena_priv *a, unsigned l
 static void put_chunk(struct quarry_heap_priv *hp, enum quarry_kind kind,
 		      struct quarry_chunk *chunk)
 {
-	/* Somebody may have written to private meanwhile; giving back will tell. */
-	struct quarry_extent *ext = quarry_extent_find(chunk) ?:
-				    quarry_pages_search(&hp->pages, chunk);
-	unsigned long nr_pages = chunk->size >> PAGE_SHIFT, owner;
-
-	atomic_long_sub(nr_pages, &hp->arena_pages);
-	set_owners(chunk, QUARRY_OWNER_NONE);
-	owner = quarry_run_mark(&hp->runs, chunk, nr_pages, kind);
-	if (want_init_on_free())
-		memset(chunk, 0, nr_pages << PAGE_SHIFT);
-	preempt_disable();
-	QUARRY_WARN_ON(quarry_run_free(&hp->runs, ext, chunk, owner));
-	preempt_enable();
+	quarry_chunk_put(hp, kind, chunk, chunk->size >> PAGE_SHIFT);
 }
 
 static void count_chunk(struct quarry_arena_priv *a, const struct quarry_chunk *chunk)
@@ -128,7 +109,8 @@ static void count_chunk(struct quarry_arena_priv *a, const struct quarry_chunk *
 
 static void own_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
-	set_owners(chunk, (unsigned long)a | QUARRY_OWNER_CHUNK);
+	quarry_chunk_set_owner(chunk, chunk->size >> PAGE_SHIFT,
+			       (unsigned long)a | QUARRY_OWNER_CHUNK);
 	count_chunk(a, chunk);
 }
 
@@ -208,7 +190,7 @@ static size_t first_head(void)
 
 /* === Creating, destroying === */
 
-static int check_params(const struct quarry_arena_params *p)
+int quarry_arena_check_params(const struct quarry_arena_params *p)
 {
 	const char *what = NULL;
 
@@ -226,7 +208,7 @@ static int check_params(const struct quarry_arena_params *p)
 	return -EINVAL;
 }
 
-static void init_arena(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
+void quarry_arena_init(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
 		       const struct quarry_arena_params *params, const struct quarry_site *site)
 {
 	memset(a, 0, sizeof(*a));
@@ -267,7 +249,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	might_alloc(gfp);
 	if (!params)
 		params = &defaults;
-	ret = check_params(params);
+	ret = quarry_arena_check_params(params);
 	if (ret)
 		return ERR_PTR(ret);
 	if (quarry_refuse_node_flags(gfp))
@@ -275,12 +257,12 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	if (in_nmi())
 		return ERR_PTR(-ENOMEM);
 	/* The limit is at least a page. */
-	init_arena(&seed, to_priv(heap), params, site);
+	quarry_arena_init(&seed, to_priv(heap), params, site);
 	chunk = get_chunk(&seed, 1, gfp);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
 	a = (void *)(chunk + 1);
-	init_arena(a, to_priv(heap), params, site);
+	quarry_arena_init(a, to_priv(heap), params, site);
 	own_chunk(a, chunk);
 	init_first(a, chunk);
 	return &a->arena;
@@ -299,7 +281,7 @@ struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void 
 
 	if (!params)
 		params = &defaults;
-	ret = check_params(params);
+	ret = quarry_arena_check_params(params);
 	if (ret)
 		return ERR_PTR(ret);
 	if (size < QUARRY_ARENA_MIN_BUFFER || !IS_ALIGNED((unsigned long)buffer, 16)) {
@@ -310,7 +292,7 @@ struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void 
 	}
 	chunk->size = ALIGN_DOWN(size, 16);
 	a = (void *)(chunk + 1);
-	init_arena(a, heap ? to_priv(heap) : NULL, params, site);
+	quarry_arena_init(a, heap ? to_priv(heap) : NULL, params, site);
 	a->on_buffer = true;
 	a->self = self_of(a);
 	a->nr_chunks = 1;
@@ -394,13 +376,20 @@ EXPORT_SYMBOL_GPL(quarry_arena_trim);
 
 u64 quarry_arena_used(const struct quarry_arena_priv *a)
 {
-	u64 used = READ_ONCE(a->used_before) + READ_ONCE(a->arena.pos) - READ_ONCE(a->start);
+	u64 used;
 
+	if (a->is_shared)
+		return quarry_arena_shared_used(a);
+	used = READ_ONCE(a->used_before) + READ_ONCE(a->arena.pos) - READ_ONCE(a->start);
 	return min(used, READ_ONCE(a->held) + (a->on_buffer ? a->first->size : 0));
 }
 
 void quarry_arena_read_stats(const struct quarry_arena_priv *a, struct quarry_arena_stats *stats)
 {
+	if (a->is_shared) {
+		quarry_arena_shared_read_stats(a, stats);
+		return;
+	}
 	stats->used = quarry_arena_used(a);
 	stats->held = READ_ONCE(a->held);
 	stats->held_peak = READ_ONCE(a->held_peak);
@@ -501,6 +490,15 @@ static bool is_alive(const struct quarry_arena_priv *a)
 	return owner == ((unsigned long)a | QUARRY_OWNER_CHUNK) || a->self == self_of(a);
 }
 
+bool quarry_arena_refuses(const struct quarry_arena_priv *a, size_t size, size_t align, gfp_t gfp)
+{
+	if (is_power_of_2(align) && align <= PAGE_SIZE)
+		return size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp);
+	quarry_report("arena %s: alignment %zu is no power of two up to the page size\n",
+		      quarry_arena_name(a), align);
+	return true;
+}
+
 void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t align, gfp_t gfp,
 			      const struct quarry_site *site)
 {
@@ -515,12 +513,7 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 	}
 	if (!size)
 		return ZERO_SIZE_PTR;
-	if (!is_power_of_2(align) || align > PAGE_SIZE) {
-		quarry_report("arena %s: alignment %zu is no power of two up to the page size\n",
-			      quarry_arena_name(a), align);
-		return NULL;
-	}
-	if (size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp) || in_nmi())
+	if (quarry_arena_refuses(a, size, align, gfp) || in_nmi())
 		return NULL;
 	if (head + size <= a->chunk_max / 4 || (a->pinned && fits_next(a, head + size)))
 		ptr = alloc_from_next(a, head, size, gfp);

@@ -35,6 +35,7 @@ struct quarry_arena_priv {
 	const struct quarry_site *site;	/* birthplace */
 	enum quarry_kind kind;
 	bool on_buffer;			/* the first chunk is the caller's */
+	bool is_shared;			/* part of a shared one: see arena_shared.h */
 	unsigned long self;		/* on a buffer: see is_alive() */
 	unsigned long chunk_max;	/* bytes */
 	u64 limit;			/* bytes, 0: none */
@@ -78,6 +79,13 @@ static inline const char *quarry_arena_name(const struct quarry_arena_priv *a)
 
 /* === arena.c === */
 
+/* 0, or -EINVAL after a report. */
+int quarry_arena_check_params(const struct quarry_arena_params *p);
+/* @params have been checked. */
+void quarry_arena_init(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
+		       const struct quarry_arena_params *params, const struct quarry_site *site);
+/* Is this nothing that an arena has?  Reported if nobody can mean it. */
+bool quarry_arena_refuses(const struct quarry_arena_priv *a, size_t size, size_t align, gfp_t gfp);
 /* All chunks go, and with them the arena.  It has no children or callbacks any more. */
 void quarry_arena_free(struct quarry_arena_priv *a);
 /* Those alone that are newer than @until, which is one of them or NULL. */
@@ -103,6 +111,7 @@ struct quarry_arena_row {
 	unsigned int line;
 	struct quarry_arena_stats stats;
 	u64 limit;
+	bool is_shared;
 };
 
 /*

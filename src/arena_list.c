@@ -12,6 +12,7 @@
 #include <linux/string.h>
 
 #include "arena.h"
+#include "arena_shared.h"
 #include "internal.h"
 
 #define BATCH			32	/* arenas per lock hold */
@@ -98,6 +99,7 @@ static void copy_row(struct quarry_arena_priv *a, void *arg)
 	struct quarry_arena_row *row = &walk->rows[walk->nr_rows++];
 
 	strscpy(row->name, quarry_arena_name(a), sizeof(row->name));
+	row->is_shared = a->is_shared;
 	strscpy(row->file, kbasename(a->site->file), sizeof(row->file));
 	row->line = a->site->line;
 	row->limit = a->limit;
@@ -123,6 +125,7 @@ void quarry_arenas_walk(struct quarry_heap_priv *hp,
 	remove_marker(hp, &walk->marker);
 	kfree(walk);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_arenas_walk);
 
 static void add_used(struct quarry_arena_priv *a, void *arg)
 {
@@ -203,6 +206,7 @@ unsigned long quarry_arenas_disown(struct quarry_heap_priv *hp, struct module *m
 
 void quarry_arenas_destroy(struct quarry_heap_priv *hp)
 {
+	struct quarry_arena_stats stats;
 	struct quarry_arena_priv *a;
 
 	/* The heap is going: nobody else is at the list.  Children go with their parents. */
@@ -210,9 +214,15 @@ void quarry_arenas_destroy(struct quarry_heap_priv *hp)
 		a = list_first_entry(&hp->arenas, struct quarry_arena_priv, node);
 		while (a->parent && a->parent->hp == hp)
 			a = a->parent;
-		quarry_report("heap %s destroyed with arena %s (made in %s, %s:%u) of %llu bytes\n",
-			      hp->name, quarry_arena_name(a), a->site->function, a->site->file,
-			      a->site->line, a->held);
+		quarry_arena_read_stats(a, &stats);
+		quarry_report("heap %s destroyed with %s %s (made in %s, %s:%u) of %llu bytes\n",
+			      hp->name, a->is_shared ? "shared arena" : "arena",
+			      quarry_arena_name(a), a->site->function, a->site->file,
+			      a->site->line, stats.held);
+		if (a->is_shared) {
+			quarry_arena_shared_destroy(&quarry_base_to_shared(a)->shared);
+			continue;
+		}
 		/* Nobody can hold it any longer. */
 		refcount_set(&a->refs, 1);
 		quarry_arena_destroy(&a->arena);

@@ -307,10 +307,10 @@ static void show_arena(const struct quarry_arena_row *row, void *arg)
 {
 	struct seq_file *m = arg;
 
-	seq_printf(m, "%-24s %12llu %12llu %12llu %8llu %8llu %12llu  %s:%u\n",
+	seq_printf(m, "%-24s %12llu %12llu %12llu %8llu %8llu %12llu  %s:%u%s\n",
 		   row->name, row->stats.used, row->stats.held,
 		   row->stats.held_peak, row->stats.nr_chunks, row->stats.nr_resets, row->limit,
-		   row->file, row->line);
+		   row->file, row->line, row->is_shared ? ", shared" : "");
 }
 
 static int arenas_show(struct seq_file *m, void *unused)
