@@ -485,6 +485,7 @@ static void bad_parameters_are_refused(struct kunit *test)
 	EXPECT_NO_SHARED(test, heap, .limit = 1);
 	EXPECT_NO_SHARED(test, heap, .flags = QUARRY_HWCACHE_ALIGN);
 	EXPECT_NO_SHARED(test, heap, .flags = ~0U);
+	EXPECT_NO_SHARED(test, heap, .flags = QUARRY_ARENA_CHECKED);
 	QUARRY_EXPECT_REPORTS(test, 1,
 			      arena = quarry_arena_shared_create(heap, NULL,
 								 GFP_KERNEL | __GFP_DMA));

@@ -31,7 +31,7 @@
  * A CPU that goes offline leaves its place as it is: the rest of its chunk is slack, or is used
  * when it comes back.
  *
- * Locking: none but of the list of arenas.  The slow path counts with atomics.
+ * Locking: none but of the list of arenas (arena_list.c).  The slow path counts with atomics.
  *
  * Invariants: each place is nowhere or in a chunk of this arena, and no two in the same;
  * held = sum of the chunks <= limit; used + sum of what is behind CPUs' places = bytes handed out.
@@ -207,6 +207,11 @@ quarry_arena_shared_create_site(struct quarry_heap *heap, const struct quarry_ar
 	ret = quarry_arena_check_params(params);
 	if (ret)
 		return ERR_PTR(ret);
+	if (params->flags & QUARRY_ARENA_CHECKED) {
+		quarry_report("shared arena %.31s has no single owner to check for\n",
+			      params->name ?: "(unnamed)");
+		return ERR_PTR(-EINVAL);
+	}
 	if (quarry_refuse_node_flags(gfp))
 		return ERR_PTR(-EINVAL);
 	places = get_places(gfp);
@@ -221,6 +226,7 @@ quarry_arena_shared_create_site(struct quarry_heap *heap, const struct quarry_ar
 	memset(s, 0, sizeof(*s));
 	quarry_arena_init(&s->base, hp, params, site);
 	s->base.is_shared = true;
+	s->base.veiled = false;
 	s->base.chunk_max = params->chunk_max ?: DEFAULT_CHUNK_MAX;
 	atomic_long_set(&s->held, PAGE_SIZE);
 	atomic_long_set(&s->held_peak, PAGE_SIZE);
@@ -282,6 +288,7 @@ void quarry_arena_shared_reset(struct quarry_arena_shared *arena)
 		quarry_report("a shared arena at %p is reset, which is destroyed\n", arena);
 		return;
 	}
+	quarry_arena_note_peak(&s->base);
 	put_chunks(s);
 	wipe_first(s);
 	use_first(s);
@@ -307,10 +314,16 @@ void quarry_arena_shared_read_stats(const struct quarry_arena_priv *a,
 				    struct quarry_arena_stats *stats)
 {
 	const struct quarry_arena_shared_priv *s = quarry_base_to_shared(a);
+	u64 used = quarry_arena_shared_used(a), held = atomic_long_read(&s->held);
 
+	/* A chunk may have gone back meanwhile. */
+	used = min(used, held);
 	*stats = (struct quarry_arena_stats) {
-		.used = quarry_arena_shared_used(a),
-		.held = atomic_long_read(&s->held),
+		.used = used,
+		.used_peak = max(READ_ONCE(a->used_peak), used),
+		.asked = used,
+		.slack = held - used,
+		.held = held,
 		.held_peak = atomic_long_read(&s->held_peak),
 		.nr_chunks = atomic_long_read(&s->nr_chunks),
 		.nr_resets = READ_ONCE(a->nr_resets),
