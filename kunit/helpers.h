@@ -50,6 +50,7 @@ extern struct kunit_suite quarry_heap_suite;
 extern struct kunit_suite quarry_arena_suite;
 extern struct kunit_suite quarry_arena_life_suite;
 extern struct kunit_suite quarry_arena_shared_suite;
+extern struct kunit_suite quarry_frames_suite;
 extern struct kunit_suite quarry_pool_suite;
 extern struct kunit_suite quarry_pool_misuse_suite;
 extern struct kunit_suite quarry_pool_live_suite;

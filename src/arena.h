@@ -27,6 +27,14 @@ struct quarry_arena_cleanup {
 	void *arg;
 };
 
+/* What arenas of frames do with the heap; the owner's, as the arenas are. */
+struct quarry_arena_watch {
+	u64 nr_below;			/* chunks asked for or given back */
+	u64 nr_disturbed;		/* of these, asked for when it was quiet */
+	unsigned int quiet;		/* scopes: chunks asked for are reported */
+	const struct quarry_site *asker;	/* of the allocation in progress, or NULL */
+};
+
 struct quarry_arena_priv {
 	struct quarry_arena arena;	/* first: public part */
 	/* all of this belongs to the owner, but node and refs */
@@ -54,6 +62,7 @@ struct quarry_arena_priv {
 	u64 held_peak;
 	unsigned long nr_chunks;
 	unsigned long nr_resets;
+	struct quarry_arena_watch *watch;	/* of frames, or NULL */
 	/* arena_scope.c */
 	unsigned long floor;		/* below it nothing grows or shrinks in place */
 	u64 mark;			/* serial of the newest mark, 0: none */
