@@ -54,6 +54,7 @@ extern struct kunit_suite quarry_arena_find_suite;
 extern struct kunit_suite quarry_arena_check_suite;
 extern struct kunit_suite quarry_arena_model_suite;
 extern struct kunit_suite quarry_arena_fault_suite;
+extern struct kunit_suite quarry_frames_suite;
 extern struct kunit_suite quarry_pool_suite;
 extern struct kunit_suite quarry_pool_misuse_suite;
 extern struct kunit_suite quarry_pool_live_suite;

@@ -69,6 +69,21 @@ static bool within_limit(struct quarry_arena_priv *a, u64 size)
 	return a->held + size <= a->limit;
 }
 
+/* See frames.c. */
+static void note_asked(struct quarry_arena_priv *a, u64 size)
+{
+	struct quarry_arena_watch *watch = a->watch;
+	const struct quarry_site *site;
+
+	watch->nr_below++;
+	if (!watch->quiet)
+		return;
+	site = watch->asker ?: a->site;
+	watch->nr_disturbed++;
+	quarry_report("arena %s: a chunk of %llu bytes for %s, %s:%u, in a quiet scope\n",
+		      quarry_arena_name(a), size, site->function, site->file, site->line);
+}
+
 static struct quarry_chunk *get_chunk(struct quarry_arena_priv *a, unsigned long nr_pages,
 				      gfp_t gfp)
 {
@@ -77,6 +92,8 @@ static struct quarry_chunk *get_chunk(struct quarry_arena_priv *a, unsigned long
 
 	if (!a->hp || !within_limit(a, size))
 		return NULL;
+	if (a->watch)
+		note_asked(a, size);
 	chunk = quarry_chunk_get(a->hp, a->kind, nr_pages, gfp);
 	if (chunk)
 		chunk->size = size;
@@ -117,6 +134,8 @@ static void own_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 
 static void drop_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
+	if (a->watch)
+		a->watch->nr_below++;
 	a->nr_chunks--;
 	a->held -= chunk->size;
 	put_chunk(a->hp, a->kind, chunk);
@@ -596,7 +615,11 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 	}
 	if (!quarry_arena_enter(a, _RET_IP_))
 		return NULL;
+	if (a->watch)
+		a->watch->asker = site;
 	ptr = quarry_arena_take(a, size, align, gfp);
+	if (a->watch)
+		a->watch->asker = NULL;
 	quarry_arena_leave(a, true);
 	return ptr;
 }

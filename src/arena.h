@@ -34,6 +34,14 @@ struct quarry_arena_link {
 	bool is_marker;			/* of a walk */
 };
 
+/* What arenas of frames do with the heap; the owner's, as the arenas are. */
+struct quarry_arena_watch {
+	u64 nr_below;			/* chunks asked for or given back */
+	u64 nr_disturbed;		/* of these, asked for when it was quiet */
+	unsigned int quiet;		/* scopes: chunks asked for are reported */
+	const struct quarry_site *asker;	/* of the allocation in progress, or NULL */
+};
+
 struct quarry_arena_priv {
 	struct quarry_arena arena;	/* first: public part */
 	/* all of this belongs to the owner, but link, refs, busy */
@@ -65,6 +73,7 @@ struct quarry_arena_priv {
 	u64 asked;			/* if checked: bytes that callers have asked for and have */
 	unsigned long nr_chunks;
 	unsigned long nr_resets;
+	struct quarry_arena_watch *watch;	/* of frames, or NULL */
 	/* arena_scope.c */
 	unsigned long floor;		/* below it nothing grows or shrinks in place */
 	u64 mark;			/* serial of the newest mark, 0: none */
