@@ -6,6 +6,7 @@
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include "../src/depot.h"
@@ -202,17 +203,24 @@ static void worker_empties_an_idle_heap(struct kunit *test)
 struct holder {
 	struct quarry_depot *depot;
 	bool holds;
+	bool wanted;		/* somebody is about to take it */
 };
 
 static void hold_depot(struct quarry_test_worker *worker)
 {
 	struct holder *holder = worker->arg;
 	unsigned long flags;
+	u64 end;
 
 	raw_spin_lock_irqsave(&holder->depot->lock, flags);
 	WRITE_ONCE(holder->holds, true);
-	/* Long enough for a busy host to get to the other CPU. */
-	mdelay(200);
+	end = ktime_get_ns() + 2 * NSEC_PER_SEC;
+	while (!READ_ONCE(holder->wanted) && ktime_get_ns() < end)
+		cpu_relax();
+	/* Long enough for a busy host to get to the other CPU; mdelay() may be far off there. */
+	end = ktime_get_ns() + 200 * NSEC_PER_MSEC;
+	while (ktime_get_ns() < end)
+		cpu_relax();
 	raw_spin_unlock_irqrestore(&holder->depot->lock, flags);
 	worker->nr_ops = 1;
 }
@@ -226,6 +234,7 @@ static void lock_held(struct kunit *test, struct holder *holder)
 	int ret;
 
 	WRITE_ONCE(holder->holds, false);
+	WRITE_ONCE(holder->wanted, false);
 	memset(&worker, 0, sizeof(worker));
 	/* On one CPU the holder would be done before we see that it holds. */
 	migrate_disable();
@@ -238,6 +247,7 @@ static void lock_held(struct kunit *test, struct holder *holder)
 	}
 	while (!READ_ONCE(holder->holds))
 		cpu_relax();
+	WRITE_ONCE(holder->wanted, true);
 	quarry_depot_lock(holder->depot, &flags);
 	raw_spin_unlock_irqrestore(&holder->depot->lock, flags);
 	migrate_enable();
