@@ -29,7 +29,7 @@
  * chunk may also be a buffer of the caller's, which has no owner entries.
  *
  * Locking: an arena belongs to one owner at a time.  Making, using and destroying one takes
- * no lock as long as magazines have its chunks; only arenas on buffers are in
+ * no lock as long as magazines have its chunks; only those on buffers, and shared ones, are in
  * a list, with a lock (arena_list.c).
  *
  * Invariants: start <= pos <= end; held = sum of the chunks; used = used_before
