@@ -10,6 +10,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include <quarry/arena_shared.h>
 #include "../src/arena.h"
 #include "../src/escape.h"
 #include "helpers.h"
@@ -329,15 +330,18 @@ static void one_in_n_is_checked(struct kunit *test)
 	quarry_escape_every = before;
 }
 
-static void buffer_is_refused(struct kunit *test)
+static void what_cannot_be_is_refused(struct kunit *test)
 {
+	struct quarry_heap *heap = quarry_test_heap(test);
 	void *buffer = quarry_test_array(test, 1, 4096);
+	void *arena;
 
 	QUARRY_EXPECT_REPORTS(test, 1,
-			      KUNIT_EXPECT_EQ(test, PTR_ERR(quarry_arena_create_on(NULL, buffer,
-										   4096,
-										   &checked)),
-					      -EINVAL));
+			      arena = quarry_arena_create_on(NULL, buffer, 4096, &checked));
+	KUNIT_EXPECT_PTR_EQ(test, arena, ERR_PTR(-EINVAL));
+	QUARRY_EXPECT_REPORTS(test, 1,
+			      arena = quarry_arena_shared_create(heap, &checked, GFP_KERNEL));
+	KUNIT_EXPECT_PTR_EQ(test, arena, ERR_PTR(-EINVAL));
 }
 
 /* Nothing of it needs to sleep or to allocate once the window is there. */
@@ -491,7 +495,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(limit_does_not_count_the_check),
 	KUNIT_CASE(report_names_the_arena),
 	KUNIT_CASE(one_in_n_is_checked),
-	KUNIT_CASE(buffer_is_refused),
+	KUNIT_CASE(what_cannot_be_is_refused),
 	KUNIT_CASE(atomic_callers_are_served),
 	KUNIT_CASE(random_on_all_cpus),
 	{}

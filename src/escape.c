@@ -51,10 +51,10 @@
 #include <linux/workqueue.h>
 
 #include "arena.h"
+#include "chunk.h"
 #include "compat_arch.h"
 #include "escape.h"
 #include "internal.h"
-#include "pagemap.h"
 
 #define NR_AREAS		4096
 #define QUARANTINE_PAGES	(QUARRY_WINDOW_PAGES / 2)
@@ -272,7 +272,7 @@ bool quarry_escape_retire(void *chunk, bool destroyed)
 	if (!area)
 		return false;
 	/* Nobody finds the arena by its pages any more. */
-	quarry_pagemap_set(PHYS_PFN(__pa(area->direct)), area->nr_pages, QUARRY_OWNER_NONE);
+	quarry_chunk_set_owner(area->direct, area->nr_pages, QUARRY_OWNER_NONE);
 	area->destroyed = destroyed;
 	area->when = ktime_get_mono_fast_ns();
 	area->pid = task_pid_nr(current);
@@ -306,7 +306,7 @@ void quarry_escape_drain(void)
 		goto out;
 	quarry_window_flush();
 	list_for_each_entry_safe(area, more, &batch, node) {
-		quarry_arena_put_run(area->hp, area->kind, area->direct, area->nr_pages);
+		quarry_chunk_put(area->hp, area->kind, area->direct, area->nr_pages);
 		raw_spin_lock_irq(&lock);
 		move(area, STATE_QUARANTINED);
 		while (nr_pages_in[STATE_QUARANTINED] > QUARANTINE_PAGES)
