@@ -415,6 +415,8 @@ static void note_ratios(struct quarry_replay_result *res, u64 *ratios, unsigned 
 	res->ratio_min = ratios[0];
 	res->ratio_median = quarry_bench_median(ratios, nr);
 	res->ratio_max = ratios[nr - 1];
+	res->ratio_p10 = quarry_bench_percentile(ratios, nr, 10);
+	res->ratio_p90 = quarry_bench_percentile(ratios, nr, 90);
 }
 
 /* Time of a side without the loop; at least 1, so that it can be divided by. */

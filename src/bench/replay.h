@@ -58,6 +58,8 @@ struct quarry_replay_side {
  * @ratio_min: least of the repetitions' time quarry / kernel, in thousandths
  * @ratio_median: the median
  * @ratio_max: the largest
+ * @ratio_p10: the tenth percentile
+ * @ratio_p90: the ninetieth
  * @reps: repetitions
  * @checked: there was a checked pass
  * @one_cpu: a recorded CPU was offline, so all records ran on @cpu
@@ -72,6 +74,8 @@ struct quarry_replay_result {
 	u32 ratio_min;
 	u32 ratio_median;
 	u32 ratio_max;
+	u32 ratio_p10;
+	u32 ratio_p90;
 	unsigned int reps;
 	bool checked;
 	bool one_cpu;
