@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 KERNEL ?= 6.12
 PREFIX ?= /usr/local
 
-.PHONY: all modules run test compat shell check install clean help setup kdir
+.PHONY: all modules run bench bench-check test compat shell check install clean help setup kdir
 
 all: modules
 
@@ -32,6 +32,13 @@ run:
 	@scripts/run --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)') \
 		$(if $(CASE),--case '$(CASE)') $(if $(filter-out 0,$(ICOUNT)),--icount)
 
+bench:
+	@scripts/bench $(if $(CASE),--case '$(CASE)') $(if $(PLATFORM),--platform '$(PLATFORM)') \
+		$(if $(filter-out 0,$(QUICK)),--quick)
+
+bench-check:
+	@scripts/bench --check
+
 shell:
 	@scripts/run --shell --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)')
 
@@ -52,6 +59,10 @@ help:
 	@echo '                      boot the stock kernel, load Quarry, replay a trace, compare'
 	@echo '  make run CASE=name|all [ICOUNT=1] [KERNEL=6.12|6.12-rt|6.1]'
 	@echo '                      only measure: built-in cases; ICOUNT=1 counts instructions'
+	@echo '  make bench [CASE=names] [PLATFORM=uml|icount|smp] [QUICK=1]'
+	@echo '                      side by side with the allocators of the kernel, on three'
+	@echo '                      platforms: build/bench/report.md; QUICK=1: five cases, a minute'
+	@echo '  make bench-check    have the fast paths more instructions than bench/golden.json?'
 	@echo '  make test           KUnit suites on x86_64, two CPUs'
 	@echo '  make test ARCH=um   the same in User-mode Linux'
 	@echo '  make test MODULE=1  the same from the real modules, loaded and unloaded'

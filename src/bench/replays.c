@@ -87,8 +87,10 @@ static void put_memory(struct quarry_bench_result *res, const struct quarry_repl
 	emit_share(res, "peak in use", q->peak_pages, k->peak_pages);
 	emit_share(res, "peak in use, counted alike", q->counted_pages, k->peak_pages);
 	emit_share(res, "peak mapped", q->mapped_pages, k->mapped_pages);
-	bench_put(res->notes, "%s: pages in use at the peak: quarry %llu, of them %llu not free in magazines, kernel %llu; mapped %llu\n",
-		  res->name, q->peak_pages, q->counted_pages, k->peak_pages, q->mapped_pages);
+	bench_put(res->notes, "%s: pages in use at the peak: quarry %llu, of %llu mapped,",
+		  res->name, q->peak_pages, q->mapped_pages);
+	bench_put(res->notes, " without free ones in magazines %llu; kernel %llu\n",
+		  q->counted_pages, k->peak_pages);
 }
 
 static int replay(struct quarry_trace *trace, struct quarry_bench_result *res)
