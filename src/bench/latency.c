@@ -25,7 +25,7 @@
 #include <linux/minmax.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
-#include <linux/sort.h>
+#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 #include "case.h"
 #include "load.h"
@@ -85,18 +85,49 @@ static const char * const subjects[QUARRY_BENCH_NR_SIDES] = {
 	[QUARRY_BENCH_PEER] = "kmem_cache",
 };
 
+/* To the instruction up to FINE_COSTS, then to 64: sorting costs more than the replay. */
+#define FINE_COSTS	SZ_64K
+#define NR_BUCKETS	(2 * FINE_COSTS)
+#define COARSE_SHIFT	6
+
 struct latency {
 	struct replay_pass pass;
 	struct hrtimer timer;
 	u64 latest;				/* most that the timer was late */
 	u64 ticks;				/* when it came last */
-	u32 *cost;				/* of each record */
-	u32 *sorted;
 	u32 loop;				/* what the meter costs */
+	u32 hist[NR_GROUPS][NR_BUCKETS];	/* calls by cost */
 	u32 rank[QUARRY_BENCH_NR_SIDES][NR_GROUPS][NR_RANKS][NR_REPS];
 	u64 late[QUARRY_BENCH_NR_SIDES][NR_REPS];
 	u32 nr_calls[NR_GROUPS];
 };
+
+/* === Costs === */
+
+static unsigned int bucket_of(u64 cost)
+{
+	if (cost < FINE_COSTS)
+		return cost;
+	return min_t(u64, FINE_COSTS + ((cost - FINE_COSTS) >> COARSE_SHIFT), NR_BUCKETS - 1);
+}
+
+/* The largest in a bucket. */
+static u32 cost_of(unsigned int bucket)
+{
+	if (bucket < FINE_COSTS)
+		return bucket;
+	return FINE_COSTS + ((bucket - FINE_COSTS + 1) << COARSE_SHIFT) - 1;
+}
+
+static void note_cost(struct latency *lat, unsigned int group, u64 cost)
+{
+	unsigned int bucket = bucket_of(cost > lat->loop ? cost - lat->loop : 0);
+
+	lat->hist[group][bucket]++;
+	lat->hist[ALL_CALLS][bucket]++;
+	lat->nr_calls[group]++;
+	lat->nr_calls[ALL_CALLS]++;
+}
 
 /* === One replay === */
 
@@ -107,6 +138,11 @@ static int meter_records(struct latency *lat)
 	int ret = 0;
 	u32 i;
 
+	memset(lat->hist, 0, sizeof(lat->hist));
+	memset(lat->nr_calls, 0, sizeof(lat->nr_calls));
+	/* The loop is metered first in each round, and is itself whole. */
+	if (pass->side == &replay_empty_side)
+		lat->loop = 0;
 	for (i = 0; i < trace->nr_records && !ret; i++) {
 		struct quarry_bench_reading cost = { }, end = { };
 		unsigned long flags = quarry_bench_quiet_begin();
@@ -116,7 +152,7 @@ static int meter_records(struct latency *lat)
 		quarry_bench_read(&end);
 		quarry_bench_quiet_end(flags);
 		quarry_bench_since(&cost, &end);
-		lat->cost[i] = min_t(u64, cost.instructions, U32_MAX);
+		note_cost(lat, trace->records[i].op, cost.instructions);
 		if (!(i % RESCHED_RECORDS))
 			cond_resched();
 	}
@@ -194,51 +230,32 @@ static int replay_once(struct latency *lat, enum quarry_bench_side side,
 
 /* === Ranks === */
 
-static int compare_costs(const void *a, const void *b)
+/* The cost that a share of the calls of a group do not exceed. */
+static u32 cost_of_share(const struct latency *lat, unsigned int group, u32 ppm)
 {
-	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+	u64 at = DIV_ROUND_UP_ULL((u64)lat->nr_calls[group] * ppm, 1000000);
+	unsigned int bucket = 0;
+	u64 nr = lat->hist[group][0];
 
-	return x < y ? -1 : x > y;
-}
-
-/* Returns how many costs of a group are in lat->sorted then. */
-static u32 sort_group(struct latency *lat, unsigned int group)
-{
-	const struct quarry_trace *trace = lat->pass.trace;
-	u32 i, nr = 0;
-
-	for (i = 0; i < trace->nr_records; i++)
-		if (group == ALL_CALLS || trace->records[i].op == group)
-			lat->sorted[nr++] = lat->cost[i] > lat->loop ? lat->cost[i] - lat->loop : 0;
-	sort(lat->sorted, nr, sizeof(*lat->sorted), compare_costs, NULL);
-	return nr;
+	while (nr < at && bucket < NR_BUCKETS - 1)
+		nr += lat->hist[group][++bucket];
+	return cost_of(bucket);
 }
 
 static void note_ranks(struct latency *lat, enum quarry_bench_side side, unsigned int rep)
 {
 	unsigned int group, rank;
-	u32 nr;
 
-	/* The loop, once and for all: its median is what a reading costs. */
-	if (side == QUARRY_BENCH_NONE)
-		lat->loop = 0;
 	for (group = 0; group < NR_GROUPS; group++) {
-		nr = sort_group(lat, group);
-		lat->nr_calls[group] = nr;
-		for (rank = 0; rank < NR_RANKS && nr; rank++) {
-			u64 at = DIV_ROUND_UP_ULL((u64)nr * ranks[rank].ppm, 1000000);
-
-			lat->rank[side][group][rank][rep] = lat->sorted[at - 1];
-		}
+		for (rank = 0; rank < NR_RANKS; rank++)
+			lat->rank[side][group][rank][rep] =
+				cost_of_share(lat, group, ranks[rank].ppm);
 		cond_resched();
 	}
-	if (side == QUARRY_BENCH_NONE)
-		lat->loop = lat->rank[side][ALL_CALLS][P50][rep];
 }
 
 /* === Result === */
 
-/* The costs that @nr_points shares of the calls do not exceed, after ALL_CALLS was sorted. */
 static void emit_cdf(const struct quarry_bench_result *res, const struct latency *lat,
 		     enum quarry_bench_side side)
 {
@@ -247,12 +264,11 @@ static void emit_cdf(const struct quarry_bench_result *res, const struct latency
 		.subject = subjects[side], .name = "cdf", .x_unit = "insn", .y_unit = "permille",
 		.points = points, .nr = ARRAY_SIZE(points),
 	};
-	u64 nr = lat->pass.trace->nr_records;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
 		points[i].y = i + 1;
-		points[i].x = lat->sorted[DIV_ROUND_UP_ULL(nr * (i + 1), 1000) - 1];
+		points[i].x = cost_of_share(lat, ALL_CALLS, (i + 1) * 1000);
 	}
 	quarry_bench_emit_series(res, &series);
 }
@@ -342,6 +358,8 @@ static int run_sides(struct latency *lat, struct quarry_bench_result *res)
 			if (ret)
 				return ret;
 			note_ranks(lat, side, rep);
+			if (side == QUARRY_BENCH_NONE)
+				lat->loop = lat->rank[side][ALL_CALLS][P50][rep];
 			if (!rep && side != QUARRY_BENCH_NONE)
 				emit_cdf(res, lat, side);
 			ret = replay_once(lat, side, time_sections);
@@ -367,14 +385,10 @@ static int run_trace(const struct quarry_trace *trace, struct quarry_bench_resul
 	/* One more than needed, because vmalloc() of nothing fails. */
 	lat->pass.slots = vmalloc(array_size(trace->nr_slots + 1UL, sizeof(void *)));
 	lat->pass.held = vzalloc(array_size(trace->nr_slots + 1UL, sizeof(u32)));
-	lat->cost = vmalloc(array_size(trace->nr_records + 1UL, sizeof(u32)));
-	lat->sorted = vmalloc(array_size(trace->nr_records + 1UL, sizeof(u32)));
-	if (lat->pass.slots && lat->pass.held && lat->cost && lat->sorted)
+	if (lat->pass.slots && lat->pass.held)
 		ret = run_sides(lat, res);
 	if (lat->pass.error)
 		pr_err("case %s: %s\n", res->name, lat->pass.message);
-	vfree(lat->sorted);
-	vfree(lat->cost);
 	vfree(lat->pass.held);
 	vfree(lat->pass.slots);
 	vfree(lat);
