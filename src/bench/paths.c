@@ -83,7 +83,7 @@ static noinline void path_page_free(struct paths *p, void **objs)
 }
 
 /* Whatever allocates stands before what frees it. */
-static const struct path {
+static const struct fast_path {
 	const char *name;
 	void (*call)(struct paths *p, void **objs);
 	unsigned int nr_objs;
@@ -104,7 +104,7 @@ static const struct path {
 
 /* === Running them === */
 
-static u64 measure(struct paths *p, const struct path *path)
+static u64 measure(struct paths *p, const struct fast_path *path)
 {
 	struct quarry_bench_reading start = { }, end = { };
 	unsigned long flags = quarry_bench_quiet_begin();
@@ -158,7 +158,7 @@ static int run_paths(struct paths *p, u64 (*costs)[NR_REPS])
 }
 
 /* Thousandths of an instruction, per object. */
-static u64 net(u64 cost, u64 none, const struct path *path)
+static u64 net(u64 cost, u64 none, const struct fast_path *path)
 {
 	return div_u64((cost > none ? cost - none : 0) * 1000, NR_CALLS * path->nr_objs);
 }
