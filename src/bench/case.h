@@ -100,5 +100,18 @@ int quarry_bench_pages_o3(struct quarry_bench_result *res);
 int quarry_bench_pages_o9(struct quarry_bench_result *res);
 int quarry_bench_buddy_mix(struct quarry_bench_result *res);
 int quarry_bench_buddy_frag(struct quarry_bench_result *res);
+int quarry_bench_arena_64(struct quarry_bench_result *res);
+int quarry_bench_arena_64_frag(struct quarry_bench_result *res);
+int quarry_bench_arena_sweep(struct quarry_bench_result *res);
+int quarry_bench_arena_tree(struct quarry_bench_result *res);
+int quarry_bench_arena_slice(struct quarry_bench_result *res);
+int quarry_bench_arena_slice_each(struct quarry_bench_result *res);
+int quarry_bench_arena_life_256(struct quarry_bench_result *res);
+int quarry_bench_arena_life_4k(struct quarry_bench_result *res);
+int quarry_bench_arena_life_64k(struct quarry_bench_result *res);
+int quarry_bench_arena_life_1m(struct quarry_bench_result *res);
+int quarry_bench_arena_reset(struct quarry_bench_result *res);
+int quarry_bench_arena_grow(struct quarry_bench_result *res);
+int quarry_bench_frame(struct quarry_bench_result *res);
 
 #endif /* _QUARRY_BENCH_CASE_H */

@@ -15,6 +15,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/cpu.h>
 #include <linux/kernel.h>
@@ -44,9 +45,12 @@ static const char * const platform_names[] = {
 
 static_assert(ARRAY_SIZE(platform_names) == NR_PLATFORMS);
 
+/* An aim for the calls. */
+#define NO_CALLS	UINT_MAX
+
 /*
- * Aims in hundredths, 0 for none.  One for the bytes held rules on all machines.  One for
- * the gain is a least one, and so is the peer's gain.  A case that has several peers is
+ * Aims in hundredths, 0 for none.  One for the bytes held or the calls rules on all machines.
+ * One for the gain is a least one, and so is the peer's gain.  A case that has several peers is
  * there once for each.
  */
 static const struct bench_case {
@@ -54,6 +58,7 @@ static const struct bench_case {
 	int (*run)(struct quarry_bench_result *res);
 	unsigned int aims[NR_PLATFORMS];
 	unsigned int bytes_aim;
+	unsigned int calls_aim;
 	unsigned int gain_aim;
 } cases[] = {
 	{ "cache-pair-64", quarry_bench_cache_pair_64, { [ICOUNT] = 28, [UML] = 25 } },
@@ -83,10 +88,22 @@ static const struct bench_case {
 	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
 	{ "buddy-mix", quarry_bench_buddy_mix, { [ICOUNT] = 20 } },
 	{ "buddy-frag", quarry_bench_buddy_frag },
+	{ "arena-64", quarry_bench_arena_64, { [ICOUNT] = 9, [UML] = 10 } },
+	{ "arena-64", quarry_bench_arena_64_frag },
+	{ "arena-sweep", quarry_bench_arena_sweep },
+	{ "arena-tree", quarry_bench_arena_tree, { [UML] = 25 } },
+	{ "arena-slice", quarry_bench_arena_slice, { [UML] = 33 }, .calls_aim = 10 },
+	{ "arena-slice", quarry_bench_arena_slice_each, { [UML] = 33 }, .calls_aim = 10 },
+	{ "arena-life-256", quarry_bench_arena_life_256 },
+	{ "arena-life-4k", quarry_bench_arena_life_4k },
+	{ "arena-life-64k", quarry_bench_arena_life_64k },
+	{ "arena-life-1m", quarry_bench_arena_life_1m },
+	{ "arena-reset", quarry_bench_arena_reset, { [UML] = 25 } },
+	{ "arena-grow", quarry_bench_arena_grow, { [UML] = 25 } },
+	{ "frame", quarry_bench_frame, .calls_aim = NO_CALLS },
 };
 
-static unsigned long chosen;
-static_assert(ARRAY_SIZE(cases) <= BITS_PER_LONG);
+static DECLARE_BITMAP(chosen, ARRAY_SIZE(cases));
 
 /* === Choosing === */
 
@@ -107,7 +124,7 @@ bool quarry_bench_choose(const char *pattern)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (!matches(pattern, len, cases[i].name))
 			continue;
-		__set_bit(i, &chosen);
+		__set_bit(i, chosen);
 		found = true;
 	}
 	return found;
@@ -115,7 +132,7 @@ bool quarry_bench_choose(const char *pattern)
 
 bool quarry_bench_chosen(void)
 {
-	return chosen;
+	return !bitmap_empty(chosen, ARRAY_SIZE(cases));
 }
 
 void quarry_bench_names(struct bench_text *text, bool only_chosen)
@@ -124,7 +141,7 @@ void quarry_bench_names(struct bench_text *text, bool only_chosen)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (only_chosen && !test_bit(i, &chosen))
+		if (only_chosen && !test_bit(i, chosen))
 			continue;
 		if (i && !strcmp(cases[i].name, cases[i - 1].name))
 			continue;
@@ -232,8 +249,19 @@ static const char *judge(struct spread s, u64 aim, bool at_least)
 	return (at_least ? s.median >= aim : s.median <= aim) ? "met" : "missed";
 }
 
+static void put_calls_aim(struct bench_text *text, unsigned int aim, const char *separator,
+			  const u64 *calls)
+{
+	bool met = aim == NO_CALLS ? !calls[QUARRY_BENCH_QUARRY] :
+		   calls[QUARRY_BENCH_QUARRY] * 100 <= calls[QUARRY_BENCH_PEER] * aim;
+
+	if (aim == NO_CALLS)
+		aim = 0;
+	bench_put(text, "%scalls 0.%02u %s", separator, aim, met ? "met" : "missed");
+}
+
 static void put_aims(struct bench_text *text, const struct bench_case *bc, struct spread s,
-		     enum platform here)
+		     const u64 *calls, enum platform here)
 {
 	const char *separator = "  ";
 	bool none = true;
@@ -246,6 +274,10 @@ static void put_aims(struct bench_text *text, const struct bench_case *bc, struc
 		if (p == here)
 			bench_put(text, " %s", judge(s, bc->aims[p] * 10, false));
 		separator = ", ";
+		none = false;
+	}
+	if (bc->calls_aim) {
+		put_calls_aim(text, bc->calls_aim, separator, calls);
 		none = false;
 	}
 	bench_put(text, none ? "  -\n" : "\n");
@@ -304,7 +336,7 @@ static void put_ratio(struct bench_text *text, const struct bench_case *bc,
 	}
 	s = (struct spread){ .median = fig->ratio, .p10 = fig->ratio_p10, .p90 = fig->ratio_p90 };
 	put_spread(text, s);
-	put_aims(text, bc, s, platform);
+	put_aims(text, bc, s, res->calls, platform);
 }
 
 static void note_best_gains(struct bench_text *notes, const struct bench_case *bc,
@@ -406,7 +438,7 @@ static int run_chosen(struct bench_text *text, struct bench_text *notes)
 	put_platform(text, platform);
 	put_head(text);
 	for (i = 0; i < ARRAY_SIZE(cases) && !ret; i++)
-		if (test_bit(i, &chosen))
+		if (test_bit(i, chosen))
 			ret = run_case(&cases[i], text, notes, platform);
 	put_legend(text);
 	bench_put(text, "%s", notes->buf);

@@ -31,14 +31,14 @@
 #define MAX_FILE_SIZE	(256L << 20)
 
 #define TABLE_SIZE	4096
-#define CASES_SIZE	(32 << 10)
+#define CASES_SIZE	(64 << 10)
 
 static char *trace = "";
 module_param(trace, charp, 0444);
 MODULE_PARM_DESC(trace, "Path of an uncompressed trace to replay; nothing is done without");
 
 /* Of the names of all cases. */
-#define NAMES_SIZE	512
+#define NAMES_SIZE	1024
 
 static int set_case(const char *val, const struct kernel_param *kp)
 {
