@@ -9,6 +9,7 @@
 #ifndef _QUARRY_BENCH_CASE_H
 #define _QUARRY_BENCH_CASE_H
 
+#include <linux/types.h>
 #include "figures.h"
 #include "meter.h"
 #include "text.h"
@@ -18,6 +19,7 @@
 
 /**
  * struct quarry_bench_result - what a case found
+ * @name: of the case; set before it is run
  * @peer: what Quarry is compared with; NULL if this kernel has no such thing
  * @per: what the figures are per
  * @ns: time
@@ -29,6 +31,7 @@
  * @notes: where to write more than fits in the table
  */
 struct quarry_bench_result {
+	const char *name;
 	const char *peer;
 	const char *per;
 	struct quarry_bench_figures ns;
@@ -57,20 +60,32 @@ static inline void quarry_bench_note(struct quarry_bench_run *run, enum quarry_b
 void quarry_bench_conclude(struct quarry_bench_run *run, unsigned int nr_slices,
 			   unsigned int nr_ops, struct quarry_bench_result *res);
 
+/* More than there are; those with several peers count once for each. */
+#define QUARRY_BENCH_MAX_CASES	128
+
+/* Which cases to run. */
+struct quarry_bench_choice {
+	DECLARE_BITMAP(cases, QUARRY_BENCH_MAX_CASES);
+};
+
 /*
  * Choose cases: a name, the beginning of names and a '*', or all.  Adds to what was
  * chosen.  Return: false if there is no such case.
  */
-bool quarry_bench_choose(const char *pattern);
+bool quarry_bench_choose(struct quarry_bench_choice *choice, const char *pattern);
 
-/* Write the names of the cases, all or the chosen ones, separated by ", ". */
-void quarry_bench_names(struct bench_text *text, bool chosen);
+bool quarry_bench_any_chosen(const struct quarry_bench_choice *choice);
 
-/* Any case chosen? */
-bool quarry_bench_chosen(void);
+/* Write the names of the chosen cases, or of all if @choice is NULL, with @between them. */
+void quarry_bench_names(struct bench_text *text, const struct quarry_bench_choice *choice,
+			const char *between);
 
-/* Run the chosen cases and write the table.  Return: 0 or a negative errno. */
-int quarry_bench_cases(bool icount, struct bench_text *text);
+/*
+ * Run the chosen cases; write the table into @text and the results (results.h) into @results,
+ * also those of the cases before one that failed.  Return: 0 or a negative errno.
+ */
+int quarry_bench_cases(const struct quarry_bench_choice *choice, bool icount,
+		       struct bench_text *text, struct bench_text *results);
 
 /* The cases themselves.  Each returns 0 or a negative errno. */
 int quarry_bench_cache_pair_64(struct quarry_bench_result *res);
@@ -113,5 +128,7 @@ int quarry_bench_arena_life_1m(struct quarry_bench_result *res);
 int quarry_bench_arena_reset(struct quarry_bench_result *res);
 int quarry_bench_arena_grow(struct quarry_bench_result *res);
 int quarry_bench_frame(struct quarry_bench_result *res);
+int quarry_bench_replay_ext4(struct quarry_bench_result *res);
+int quarry_bench_replay_fork(struct quarry_bench_result *res);
 
 #endif /* _QUARRY_BENCH_CASE_H */

@@ -2,13 +2,8 @@
 /*
  * The built-in cases: which there are, which are to be run, and the table.
  *
- * An aim is the ratio quarry / peer that a case should reach on the platform it
- * is stated for.  It is called met or missed only there:
- *
- *	icount	a 6.12 kernel on one CPU of `qemu -icount shift=0,sleep=off` with
- *		mitigations=off init_on_alloc=0; instructions
- *	uml	User-mode Linux 6.12; nanoseconds
- *	smp	a 6.12 kernel on two CPUs or more; nanoseconds, ratios only
+ * An aim is the ratio quarry / peer that a case should reach on the platform (platform.c) it
+ * is stated for.  It is called met or missed only there.
  *
  * Where the tenth and the ninetieth percentile are more than 20 % of the ratio apart,
  * it says noisy in its place, and the aim is judged only if both are on one side of it.
@@ -17,33 +12,20 @@
 
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
-#include <linux/cpu.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
-#include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/utsname.h>
 #include "case.h"
+#include "platform.h"
+#include "results.h"
 
-/* A platform that aims are stated for. */
-enum platform {
-	ICOUNT,
-	UML,
-	SMP,
-	NR_PLATFORMS,
-	OTHER = NR_PLATFORMS,
-};
-
-static const char * const platform_names[] = {
-	[ICOUNT] = "icount",
-	[UML] = "uml",
-	[SMP] = "smp",
-};
-
-static_assert(ARRAY_SIZE(platform_names) == NR_PLATFORMS);
+/* Short, for the table below. */
+#define ICOUNT	QUARRY_BENCH_ICOUNT
+#define UML	QUARRY_BENCH_UML
+#define SMP	QUARRY_BENCH_SMP
 
 /* An aim for the calls. */
 #define NO_CALLS	UINT_MAX
@@ -56,7 +38,7 @@ static_assert(ARRAY_SIZE(platform_names) == NR_PLATFORMS);
 static const struct bench_case {
 	const char *name;
 	int (*run)(struct quarry_bench_result *res);
-	unsigned int aims[NR_PLATFORMS];
+	unsigned int aims[QUARRY_BENCH_NR_PLATFORMS];
 	unsigned int bytes_aim;
 	unsigned int calls_aim;
 	unsigned int gain_aim;
@@ -101,9 +83,11 @@ static const struct bench_case {
 	{ "arena-reset", quarry_bench_arena_reset, { [UML] = 25 } },
 	{ "arena-grow", quarry_bench_arena_grow, { [UML] = 25 } },
 	{ "frame", quarry_bench_frame, .calls_aim = NO_CALLS },
+	{ "replay-ext4", quarry_bench_replay_ext4, { [UML] = 34 } },
+	{ "replay-fork", quarry_bench_replay_fork, { [UML] = 34 } },
 };
 
-static DECLARE_BITMAP(chosen, ARRAY_SIZE(cases));
+static_assert(ARRAY_SIZE(cases) <= QUARRY_BENCH_MAX_CASES);
 
 /* === Choosing === */
 
@@ -116,7 +100,7 @@ static bool matches(const char *pattern, size_t len, const char *name)
 	return len == strlen(name) && !strncmp(pattern, name, len);
 }
 
-bool quarry_bench_choose(const char *pattern)
+bool quarry_bench_choose(struct quarry_bench_choice *choice, const char *pattern)
 {
 	size_t i, len = strcspn(pattern, "\n");
 	bool found = false;
@@ -124,60 +108,31 @@ bool quarry_bench_choose(const char *pattern)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (!matches(pattern, len, cases[i].name))
 			continue;
-		__set_bit(i, chosen);
+		__set_bit(i, choice->cases);
 		found = true;
 	}
 	return found;
 }
 
-bool quarry_bench_chosen(void)
+bool quarry_bench_any_chosen(const struct quarry_bench_choice *choice)
 {
-	return !bitmap_empty(chosen, ARRAY_SIZE(cases));
+	return !bitmap_empty(choice->cases, ARRAY_SIZE(cases));
 }
 
-void quarry_bench_names(struct bench_text *text, bool only_chosen)
+void quarry_bench_names(struct bench_text *text, const struct quarry_bench_choice *choice,
+			const char *between)
 {
 	const char *separator = "";
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (only_chosen && !test_bit(i, chosen))
+		if (choice && !test_bit(i, choice->cases))
 			continue;
 		if (i && !strcmp(cases[i].name, cases[i - 1].name))
 			continue;
 		bench_put(text, "%s%s", separator, cases[i].name);
-		separator = ", ";
+		separator = between;
 	}
-}
-
-/* === Platform === */
-
-static enum platform find_platform(void)
-{
-	if (strncmp(init_utsname()->release, "6.12.", 5))
-		return OTHER;
-	if (IS_ENABLED(CONFIG_UML))
-		return quarry_bench_meter.has_ns ? UML : OTHER;
-	if (quarry_bench_meter.icount && num_online_cpus() == 1 && cpu_mitigations_off() &&
-	    !want_init_on_alloc(GFP_KERNEL))
-		return ICOUNT;
-	if (quarry_bench_meter.has_ns && num_online_cpus() > 1)
-		return SMP;
-	return OTHER;
-}
-
-static void put_platform(struct bench_text *text, enum platform platform)
-{
-	bench_put(text, "%s, CPUs: %u, mitigations=%s init_on_alloc=%d; ",
-		  init_utsname()->release, num_online_cpus(),
-		  cpu_mitigations_off() ? "off" : "on", want_init_on_alloc(GFP_KERNEL));
-	if (quarry_bench_meter.icount)
-		bench_put(text, "the clock counts instructions\n");
-	else
-		bench_put(text, "instructions are %scounted\n",
-			  quarry_bench_meter.has_instructions ? "" : "not ");
-	if (platform == OTHER)
-		bench_put(text, "no aim is stated for a machine like this one\n");
 }
 
 /* === The table === */
@@ -261,16 +216,16 @@ static void put_calls_aim(struct bench_text *text, unsigned int aim, const char 
 }
 
 static void put_aims(struct bench_text *text, const struct bench_case *bc, struct spread s,
-		     const u64 *calls, enum platform here)
+		     enum quarry_bench_platform here)
 {
 	const char *separator = "  ";
 	bool none = true;
-	enum platform p;
+	enum quarry_bench_platform p;
 
-	for (p = 0; p < NR_PLATFORMS; p++) {
+	for (p = 0; p < QUARRY_BENCH_NR_PLATFORMS; p++) {
 		if (!bc->aims[p])
 			continue;
-		bench_put(text, "%s%s 0.%02u", separator, platform_names[p], bc->aims[p]);
+		bench_put(text, "%s%s 0.%02u", separator, quarry_bench_platform_name(p), bc->aims[p]);
 		if (p == here)
 			bench_put(text, " %s", judge(s, bc->aims[p] * 10, false));
 		separator = ", ";
@@ -293,7 +248,7 @@ static struct spread gain_of(const struct quarry_bench_result *res, enum quarry_
 }
 
 static void put_gain_aims(struct bench_text *text, const struct bench_case *bc,
-			  const struct quarry_bench_result *res, enum platform platform)
+			  const struct quarry_bench_result *res, enum quarry_bench_platform platform)
 {
 	struct spread ours = gain_of(res, QUARRY_BENCH_QUARRY);
 	struct spread peer = gain_of(res, QUARRY_BENCH_PEER);
@@ -321,7 +276,7 @@ static void put_bytes_ratio(struct bench_text *text, const struct bench_case *bc
 
 /* Of times, or of instructions where the clock counts those. */
 static void put_ratio(struct bench_text *text, const struct bench_case *bc,
-		      const struct quarry_bench_result *res, enum platform platform)
+		      const struct quarry_bench_result *res, enum quarry_bench_platform platform)
 {
 	const struct quarry_bench_figures *fig = res->ns.known ? &res->ns : &res->instructions;
 	struct spread s;
@@ -353,7 +308,7 @@ static void note_best_gains(struct bench_text *notes, const struct bench_case *b
 
 /* Each side's own gain stands where the ratio does in other cases. */
 static void put_gain_rows(struct bench_text *text, const struct bench_case *bc,
-			  const struct quarry_bench_result *res, enum platform platform)
+			  const struct quarry_bench_result *res, enum quarry_bench_platform platform)
 {
 	put_side(text, bc->name, "quarry", res, QUARRY_BENCH_QUARRY);
 	put_spread(text, gain_of(res, QUARRY_BENCH_QUARRY));
@@ -368,7 +323,7 @@ static void put_gain_rows(struct bench_text *text, const struct bench_case *bc,
 }
 
 static void put_rows(struct bench_text *text, const struct bench_case *bc,
-		     const struct quarry_bench_result *res, enum platform platform)
+		     const struct quarry_bench_result *res, enum quarry_bench_platform platform)
 {
 	if (res->left_out) {
 		bench_put(text, "%-22s left out: %s\n", bc->name, res->left_out);
@@ -411,9 +366,10 @@ void quarry_bench_conclude(struct quarry_bench_run *run, unsigned int nr_slices,
 }
 
 static int run_case(const struct bench_case *bc, struct bench_text *text,
-		    struct bench_text *notes, enum platform platform)
+		    struct bench_text *notes, enum quarry_bench_platform platform)
 {
-	struct quarry_bench_result res = { .notes = notes };
+	struct quarry_bench_result res = { .name = bc->name, .notes = notes };
+	const size_t notes_start = notes->len;
 	enum quarry_bench_side side;
 	int ret;
 
@@ -422,40 +378,46 @@ static int run_case(const struct bench_case *bc, struct bench_text *text,
 		res.calls[side] = QUARRY_BENCH_UNKNOWN;
 	}
 	ret = bc->run(&res);
-	if (ret)
+	if (ret) {
 		pr_err("case %s failed: error %d\n", bc->name, ret);
-	else
-		put_rows(text, bc, &res, platform);
-	return ret;
+		return ret;
+	}
+	put_rows(text, bc, &res, platform);
+	quarry_bench_emit_result(&res, notes->buf + notes_start);
+	return 0;
 }
 
-static int run_chosen(struct bench_text *text, struct bench_text *notes)
+static int run_chosen(const struct quarry_bench_choice *choice, struct bench_text *text,
+		      struct bench_text *notes)
 {
-	enum platform platform = find_platform();
+	enum quarry_bench_platform platform = quarry_bench_find_platform();
 	int ret = 0;
 	size_t i;
 
-	put_platform(text, platform);
+	quarry_bench_put_platform(text);
 	put_head(text);
 	for (i = 0; i < ARRAY_SIZE(cases) && !ret; i++)
-		if (test_bit(i, chosen))
+		if (test_bit(i, choice->cases))
 			ret = run_case(&cases[i], text, notes, platform);
 	put_legend(text);
 	bench_put(text, "%s", notes->buf);
 	return ret;
 }
 
-int quarry_bench_cases(bool icount, struct bench_text *text)
+int quarry_bench_cases(const struct quarry_bench_choice *choice, bool icount,
+		       struct bench_text *text, struct bench_text *results)
 {
 	struct bench_text notes = { .size = text->size };
-	int ret;
+	int ret, full;
 
 	ret = quarry_bench_meter_open(icount);
 	if (ret)
 		return ret;
-	notes.buf = kzalloc(notes.size, GFP_KERNEL);
-	ret = notes.buf ? run_chosen(text, &notes) : -ENOMEM;
-	kfree(notes.buf);
+	quarry_bench_results_open(results);
+	notes.buf = kvzalloc(notes.size, GFP_KERNEL);
+	ret = notes.buf ? run_chosen(choice, text, &notes) : -ENOMEM;
+	kvfree(notes.buf);
+	full = quarry_bench_results_close();
 	quarry_bench_meter_close();
-	return ret;
+	return ret ?: full;
 }

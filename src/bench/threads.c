@@ -540,7 +540,7 @@ static void close_caches(struct threads_case *tc)
 static int run_heap(struct threads_case *tc, unsigned int nr_workers,
 		    struct quarry_bench_result *res)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	int ret;
 
 	tc->heap = quarry_heap_create(&params);

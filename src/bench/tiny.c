@@ -127,7 +127,7 @@ static int run_heap(struct tiny *tiny, struct quarry_bench_result *res)
 
 int quarry_bench_tiny_1(struct quarry_bench_result *res)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct tiny *tiny = vzalloc(sizeof(*tiny));
 	int ret;
 
