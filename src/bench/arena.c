@@ -190,26 +190,95 @@ static __always_inline int run_rounds(struct arena_case *ac, unsigned int nr,
 	return ret;
 }
 
-#define ROUNDS(name, shape)								\
-static noinline int name##_none(struct arena_case *ac, unsigned int nr)			\
-{											\
-	return run_rounds(ac, nr, shape, QUARRY_BENCH_NONE);				\
-}											\
-static noinline int name##_quarry(struct arena_case *ac, unsigned int nr)		\
-{											\
-	return run_rounds(ac, nr, shape, QUARRY_BENCH_QUARRY);				\
-}											\
-static noinline int name##_peer(struct arena_case *ac, unsigned int nr)			\
-{											\
-	return run_rounds(ac, nr, shape, QUARRY_BENCH_PEER);				\
+static noinline int fresh_none(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, FRESH, QUARRY_BENCH_NONE);
 }
 
-ROUNDS(fresh, FRESH)
-ROUNDS(frag, FRAG)
-ROUNDS(sweep, SWEEP)
-ROUNDS(life, LIFE)
-ROUNDS(reset, RESET)
-ROUNDS(grow, GROW)
+static noinline int fresh_quarry(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, FRESH, QUARRY_BENCH_QUARRY);
+}
+
+static noinline int fresh_peer(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, FRESH, QUARRY_BENCH_PEER);
+}
+
+static noinline int frag_none(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, FRAG, QUARRY_BENCH_NONE);
+}
+
+static noinline int frag_quarry(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, FRAG, QUARRY_BENCH_QUARRY);
+}
+
+static noinline int frag_peer(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, FRAG, QUARRY_BENCH_PEER);
+}
+
+static noinline int sweep_none(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, SWEEP, QUARRY_BENCH_NONE);
+}
+
+static noinline int sweep_quarry(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, SWEEP, QUARRY_BENCH_QUARRY);
+}
+
+static noinline int sweep_peer(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, SWEEP, QUARRY_BENCH_PEER);
+}
+
+static noinline int life_none(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, LIFE, QUARRY_BENCH_NONE);
+}
+
+static noinline int life_quarry(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, LIFE, QUARRY_BENCH_QUARRY);
+}
+
+static noinline int life_peer(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, LIFE, QUARRY_BENCH_PEER);
+}
+
+static noinline int reset_none(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, RESET, QUARRY_BENCH_NONE);
+}
+
+static noinline int reset_quarry(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, RESET, QUARRY_BENCH_QUARRY);
+}
+
+static noinline int reset_peer(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, RESET, QUARRY_BENCH_PEER);
+}
+
+static noinline int grow_none(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, GROW, QUARRY_BENCH_NONE);
+}
+
+static noinline int grow_quarry(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, GROW, QUARRY_BENCH_QUARRY);
+}
+
+static noinline int grow_peer(struct arena_case *ac, unsigned int nr)
+{
+	return run_rounds(ac, nr, GROW, QUARRY_BENCH_PEER);
+}
 
 static const struct {
 	int (*rounds[QUARRY_BENCH_NR_SIDES])(struct arena_case *ac, unsigned int nr);
@@ -402,7 +471,7 @@ static int run_heap(struct arena_case *ac, struct quarry_bench_result *res,
 static int run_case(struct quarry_bench_result *res, enum shape shape, unsigned int nr_objs,
 		    int (*more)(struct arena_case *ac, struct bench_text *notes))
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct arena_case *ac = vzalloc(sizeof(*ac));
 	int ret;
 

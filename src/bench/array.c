@@ -103,7 +103,7 @@ static noinline int each_round(struct array_case *ac)
 	unsigned int i, nr;
 
 	for (nr = 0; nr < NR_ITEMS; nr++) {
-		ac->each[nr] = kmalloc(sizeof(struct item), GFP_KERNEL);
+		ac->each[nr] = kmalloc(sizeof(*ac->each[nr]), GFP_KERNEL);
 		if (unlikely(!ac->each[nr]))
 			break;
 		fill(ac->each[nr], nr);
@@ -135,14 +135,14 @@ static u64 usable(size_t size)
 	return bytes;
 }
 
-/* How often @run has to double until all fit, the first time included. */
+/* Requests until all fit, the first one included. */
 #define NR_DOUBLINGS	(order_base_2(NR_ITEMS) + 1)
 
 static int run_case(struct quarry_bench_result *res, const char *peer,
 		    int (*peer_round)(struct array_case *ac), unsigned int nr_calls,
 		    u64 peer_bytes)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct array_case *ac = vzalloc(sizeof(*ac));
 	int ret;
 

@@ -23,6 +23,7 @@
 #include <quarry/arena.h>
 #include <quarry/heap.h>
 #include "case.h"
+#include "results.h"
 #include "slices.h"
 
 #define NR_OBJS		10000U
@@ -171,8 +172,23 @@ static int steady_frame(struct frame_case *fc, enum quarry_bench_side side, u64 
 	return ret;
 }
 
+static void put_times(struct frame_case *fc, struct quarry_bench_result *res, const char *name)
+{
+	const char *unit = quarry_bench_meter.has_ns ? "ns" : "insn";
+	u64 median = quarry_bench_median(fc->times, NR_STEADY);
+	struct quarry_bench_value value = {
+		.subject = name, .what = "letting go of a frame", .unit = unit,
+		.median = median * 1000, .min = fc->times[0] * 1000,
+		.max = fc->times[NR_STEADY - 1] * 1000, .n = NR_STEADY,
+	};
+
+	quarry_bench_emit_value(res, &value);
+	bench_put(res->notes, "frame: letting go of %u objects, %s: %s %llu, %llu to %llu\n",
+		  NR_OBJS, name, unit, median, fc->times[0], fc->times[NR_STEADY - 1]);
+}
+
 static int steady_frames(struct frame_case *fc, enum quarry_bench_side side, const char *name,
-			 struct bench_text *notes)
+			 struct quarry_bench_result *res)
 {
 	unsigned int i;
 	int ret;
@@ -184,10 +200,7 @@ static int steady_frames(struct frame_case *fc, enum quarry_bench_side side, con
 		cond_resched();
 	}
 	quarry_bench_sort(fc->times, NR_STEADY);
-	bench_put(notes, "frame: letting go of %u objects, %s, %s: median %llu, %llu to %llu\n",
-		  NR_OBJS, quarry_bench_meter.has_ns ? "ns" : "instructions", name,
-		  quarry_bench_median(fc->times, NR_STEADY), fc->times[0],
-		  fc->times[NR_STEADY - 1]);
+	put_times(fc, res, name);
 	return 0;
 }
 
@@ -204,12 +217,12 @@ static int run_steady(struct frame_case *fc, struct quarry_bench_result *res)
 	u64 before = nr_kernel_calls(fc);
 	int ret;
 
-	ret = steady_frames(fc, QUARRY_BENCH_QUARRY, "quarry", res->notes);
+	ret = steady_frames(fc, QUARRY_BENCH_QUARRY, "quarry", res);
 	if (ret)
 		return ret;
 	res->calls[QUARRY_BENCH_QUARRY] = nr_kernel_calls(fc) - before + fc->nr_chunks;
 	res->calls[QUARRY_BENCH_PEER] = (u64)NR_STEADY * NR_OBJS;
-	ret = steady_frames(fc, QUARRY_BENCH_PEER, "kmalloc", res->notes);
+	ret = steady_frames(fc, QUARRY_BENCH_PEER, "kmalloc", res);
 	bench_put(res->notes, "frame: requests in %u frames: %llu of the arenas to their heap\n",
 		  NR_STEADY, fc->nr_chunks);
 	return ret;
@@ -271,7 +284,7 @@ static int run_heap(struct frame_case *fc, struct quarry_bench_result *res)
 
 int quarry_bench_frame(struct quarry_bench_result *res)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct frame_case *fc = vzalloc(sizeof(*fc));
 	int ret;
 

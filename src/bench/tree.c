@@ -27,7 +27,7 @@
 #include <quarry/arena.h>
 #include <quarry/heap.h>
 #include "case.h"
-#include "slices.h"
+#include "results.h"
 
 #define NR_NODES	100000U
 #define MAX_NODES	1000000U
@@ -289,17 +289,43 @@ static s64 slope_of(const u64 *ends)
 			 log2_milli(MAX_NODES) - log2_milli(sizes[0].nr));
 }
 
-static void put_slope(struct bench_text *notes, const struct tree *tree, enum part part)
+static void emit_slope(const struct quarry_bench_result *res, const char *subject, s64 slope)
+{
+	const struct quarry_bench_value value = {
+		.subject = subject, .what = "teardown slope", .unit = "ratio",
+		QUARRY_BENCH_ONE(slope),
+	};
+
+	quarry_bench_emit_value(res, &value);
+}
+
+static void put_slope(struct quarry_bench_result *res, const struct tree *tree, enum part part)
 {
 	s64 quarry = max(slope_of(tree->ends[part][QUARRY_BENCH_QUARRY]), 0LL);
 	s64 peer = max(slope_of(tree->ends[part][QUARRY_BENCH_PEER]), 0LL);
 
-	bench_put(notes, "slope of %s: quarry %lld.%03lld, kmalloc %lld.%03lld\n",
+	if (part == DROP) {
+		emit_slope(res, "quarry", quarry);
+		emit_slope(res, "kmalloc", peer);
+	}
+	bench_put(res->notes, "arena-tree: slope of %s: quarry %lld.%03lld, kmalloc %lld.%03lld\n",
 		  part_names[part], quarry / 1000, quarry % 1000, peer / 1000, peer % 1000);
 }
 
+static void emit_ratio(const struct quarry_bench_result *res, enum part part,
+		       const struct quarry_bench_figures *fig)
+{
+	const struct quarry_bench_value value = {
+		.subject = "quarry", .unit = "ratio",
+		.what = part == BUILD ? "build ratio" : "teardown ratio",
+		.median = fig->ratio, .min = fig->ratio_min, .max = fig->ratio_max, .n = fig->nr,
+	};
+
+	quarry_bench_emit_value(res, &value);
+}
+
 static void conclude_part(struct tree *tree, const struct tree_size *size, enum part part,
-			  struct bench_text *notes)
+			  struct quarry_bench_result *res)
 {
 	const struct quarry_bench_figures *fig;
 	enum quarry_bench_side side;
@@ -307,7 +333,9 @@ static void conclude_part(struct tree *tree, const struct tree_size *size, enum 
 	tree->result = (struct quarry_bench_result){ };
 	quarry_bench_conclude(&tree->parts[part], size->nr_slices, 1, &tree->result);
 	fig = figures_of(&tree->result);
-	put_part(notes, size->nr, part, fig);
+	put_part(res->notes, size->nr, part, fig);
+	if (size->nr == NR_NODES)
+		emit_ratio(res, part, fig);
 	for (side = 0; side < QUARRY_BENCH_NR_SIDES; side++) {
 		if (size->nr == sizes[0].nr)
 			tree->ends[part][side][0] = fig->per_op[side];
@@ -343,18 +371,18 @@ static int run_sizes(struct tree *tree, struct quarry_bench_result *res)
 		if (ret)
 			return ret;
 		for (part = 0; part < NR_PARTS; part++)
-			conclude_part(tree, &sizes[i], part, res->notes);
+			conclude_part(tree, &sizes[i], part, res);
 		if (sizes[i].nr == NR_NODES)
 			conclude_case(tree, res);
 	}
 	for (part = 0; part < NR_PARTS; part++)
-		put_slope(res->notes, tree, part);
+		put_slope(res, tree, part);
 	return 0;
 }
 
 int quarry_bench_arena_tree(struct quarry_bench_result *res)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct tree *tree;
 	int ret;
 
