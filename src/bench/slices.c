@@ -18,6 +18,16 @@
 #define MAX_ROUNDS	8192U
 #define TRY_OPS		64	/* to find out; at least */
 
+static void count_calls(struct quarry_bench_loops *loops, enum quarry_bench_side side,
+			unsigned int nr)
+{
+	unsigned int nr_calls = loops->nr_calls[side];
+
+	if (side == QUARRY_BENCH_PEER && !nr_calls)
+		nr_calls = loops->nr_ops;
+	loops->nr_calls_done[side] += (u64)nr * nr_calls;
+}
+
 static int measure(struct quarry_bench_loops *loops, enum quarry_bench_side side,
 		   unsigned int nr, struct quarry_bench_reading *cost)
 {
@@ -25,8 +35,7 @@ static int measure(struct quarry_bench_loops *loops, enum quarry_bench_side side
 	unsigned long flags = 0;
 	int ret;
 
-	if (side == QUARRY_BENCH_PEER)
-		loops->nr_peer_ops += nr * loops->nr_ops;
+	count_calls(loops, side, nr);
 	if (quarry_bench_meter.icount)
 		flags = quarry_bench_quiet_begin();
 	quarry_bench_read(cost);
@@ -54,8 +63,7 @@ static int run_slice(struct quarry_bench_loops *loops, enum quarry_bench_side si
 
 	if (ret)
 		return ret;
-	if (side == QUARRY_BENCH_PEER)
-		loops->nr_peer_ops += loops->nr_ops;
+	count_calls(loops, side, 1);
 	ret = measure(loops, side, loops->nr_rounds, cost);
 	note_peak(loops);
 	cond_resched();
@@ -108,8 +116,9 @@ int quarry_bench_slices(struct quarry_bench_loops *loops, struct quarry_bench_re
 	if (ret)
 		return ret;
 	quarry_heap_get_stats(loops->heap, &stats);
-	res->calls[QUARRY_BENCH_QUARRY] = stats.nr_kernel_calls;
-	res->calls[QUARRY_BENCH_PEER] = loops->nr_peer_ops;
+	res->calls[QUARRY_BENCH_QUARRY] = stats.nr_kernel_calls +
+					  loops->nr_calls_done[QUARRY_BENCH_QUARRY];
+	res->calls[QUARRY_BENCH_PEER] = loops->nr_calls_done[QUARRY_BENCH_PEER];
 	res->peak_bytes[QUARRY_BENCH_QUARRY] = loops->peak_bytes;
 	quarry_bench_conclude(&loops->run, NR_SLICES, loops->nr_rounds * loops->nr_ops, res);
 	return 0;
