@@ -93,6 +93,7 @@ static const struct bench_case {
 	{ "calls-1m-100", quarry_bench_calls_1m_100 },
 	{ "replay-ext4", quarry_bench_replay_ext4, { [UML] = 34 } },
 	{ "replay-fork", quarry_bench_replay_fork, { [UML] = 34 } },
+	{ "replay-trace", quarry_bench_replay_trace },
 	{ "aging", quarry_bench_aging },
 	{ "decay", quarry_bench_decay },
 	{ "pressure", quarry_bench_pressure, { [UML] = 130 } },

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * replay-ext4, replay-fork: a recorded trace, the timed pass with one word written to each object,
- * through Quarry and through what the kernel used when it was recorded, per operation.
+ * replay-ext4, replay-fork, and replay-trace for one of the user's own: a recorded trace, the
+ * timed pass with one word written to each object, through Quarry and through what the kernel
+ * used when it was recorded, per operation.
  *
  * A slice is a replay of the whole trace, which is tens of milliseconds to a second: the sides
  * alternate, but not in less.  Bytes are those of the checked pass: pages in use for the
@@ -138,4 +139,9 @@ int quarry_bench_replay_ext4(struct quarry_bench_result *res)
 int quarry_bench_replay_fork(struct quarry_bench_result *res)
 {
 	return run_named(res, "fork");
+}
+
+int quarry_bench_replay_trace(struct quarry_bench_result *res)
+{
+	return run_named(res, "trace");
 }
