@@ -440,8 +440,9 @@ static int open_arena(struct arena_case *ac)
 	ac->arena = quarry_arena_create(ac->loops.heap, NULL, GFP_KERNEL);
 	if (IS_ERR(ac->arena))
 		return PTR_ERR(ac->arena);
-	/* The chunks after the first one are larger. */
-	if (ac->shape == GROW && !quarry_arena_alloc(ac->arena, GROW_TO, GFP_KERNEL))
+	/* Neither goes into the first chunk, and the third one, of 16 KiB, has room left. */
+	if (ac->shape == GROW && (!quarry_arena_alloc(ac->arena, GROW_TO, GFP_KERNEL) ||
+				  !quarry_arena_alloc(ac->arena, GROW_TO, GFP_KERNEL)))
 		return -ENOMEM;
 	return run_shape(&ac->loops, QUARRY_BENCH_QUARRY, 1);
 }

@@ -17,7 +17,7 @@
 /* Rounds in a slice: so many that the slower side takes half of 2 ms to all of it. */
 #define SLICE_NS	(2 * NSEC_PER_MSEC)
 #define MAX_ROUNDS	8192U
-#define MAX_TIMES	32U	/* a cheap side repeats that: its noise is that of a slice as long */
+#define MAX_TIMES	32U	/* of a cheap side: its noise is that of a slice as long */
 #define TRY_OPS		64	/* to find out; at least */
 
 static void count_calls(struct quarry_bench_loops *loops, enum quarry_bench_side side,
