@@ -12,6 +12,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -92,6 +93,11 @@ static const struct bench_case {
 	{ "calls-1m-100", quarry_bench_calls_1m_100 },
 	{ "replay-ext4", quarry_bench_replay_ext4, { [UML] = 34 } },
 	{ "replay-fork", quarry_bench_replay_fork, { [UML] = 34 } },
+	{ "aging", quarry_bench_aging },
+	{ "decay", quarry_bench_decay },
+	{ "pressure", quarry_bench_pressure, { [UML] = 130 } },
+	{ "latency", quarry_bench_latency },
+	{ "fast-paths", quarry_bench_fast_paths },
 };
 
 static_assert(ARRAY_SIZE(cases) <= QUARRY_BENCH_MAX_CASES);
@@ -120,11 +126,13 @@ bool quarry_bench_choose(struct quarry_bench_choice *choice, const char *pattern
 	}
 	return found;
 }
+EXPORT_SYMBOL_GPL(quarry_bench_choose);
 
 bool quarry_bench_any_chosen(const struct quarry_bench_choice *choice)
 {
 	return !bitmap_empty(choice->cases, ARRAY_SIZE(cases));
 }
+EXPORT_SYMBOL_GPL(quarry_bench_any_chosen);
 
 void quarry_bench_names(struct bench_text *text, const struct quarry_bench_choice *choice,
 			const char *between)
@@ -141,6 +149,7 @@ void quarry_bench_names(struct bench_text *text, const struct quarry_bench_choic
 		separator = between;
 	}
 }
+EXPORT_SYMBOL_GPL(quarry_bench_names);
 
 /* === The table === */
 
@@ -232,7 +241,8 @@ static void put_aims(struct bench_text *text, const struct bench_case *bc, struc
 	for (p = 0; p < QUARRY_BENCH_NR_PLATFORMS; p++) {
 		if (!bc->aims[p])
 			continue;
-		bench_put(text, "%s%s 0.%02u", separator, quarry_bench_platform_name(p), bc->aims[p]);
+		bench_put(text, "%s%s 0.%02u", separator, quarry_bench_platform_name(p),
+			  bc->aims[p]);
 		if (p == here)
 			bench_put(text, " %s", judge(s, bc->aims[p] * 10, false));
 		separator = ", ";
@@ -255,7 +265,8 @@ static struct spread gain_of(const struct quarry_bench_result *res, enum quarry_
 }
 
 static void put_gain_aims(struct bench_text *text, const struct bench_case *bc,
-			  const struct quarry_bench_result *res, enum quarry_bench_platform platform)
+			  const struct quarry_bench_result *res,
+			  enum quarry_bench_platform platform)
 {
 	struct spread ours = gain_of(res, QUARRY_BENCH_QUARRY);
 	struct spread peer = gain_of(res, QUARRY_BENCH_PEER);
@@ -329,7 +340,8 @@ static void note_best_gains(struct bench_text *notes, const struct bench_case *b
 
 /* Each side's own gain stands where the ratio does in other cases. */
 static void put_gain_rows(struct bench_text *text, const struct bench_case *bc,
-			  const struct quarry_bench_result *res, enum quarry_bench_platform platform)
+			  const struct quarry_bench_result *res,
+			  enum quarry_bench_platform platform)
 {
 	put_side(text, bc->name, "quarry", res, QUARRY_BENCH_QUARRY);
 	put_spread(text, gain_of(res, QUARRY_BENCH_QUARRY));
@@ -350,6 +362,9 @@ static void put_rows(struct bench_text *text, const struct bench_case *bc,
 		bench_put(text, "%-22s left out: %s\n", bc->name, res->left_out);
 		return;
 	}
+	/* All that it has to say is in the notes. */
+	if (!res->ns.known && !res->instructions.known)
+		return;
 	if (res->gains.known) {
 		put_gain_rows(text, bc, res, platform);
 		return;

@@ -25,6 +25,7 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -34,8 +35,8 @@
 #include "text.h"
 
 #define TABLE_SIZE	4096
-#define CASES_SIZE	(64 << 10)
-#define RESULTS_SIZE	(1 << 20)
+#define CASES_SIZE	SZ_64K
+#define RESULTS_SIZE	SZ_1M
 
 static char *trace = "";
 module_param(trace, charp, 0444);

@@ -9,6 +9,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -54,6 +55,7 @@ void quarry_bench_put_label(struct bench_text *text)
 		name = "icount-stock";
 	bench_put(text, "%s-%s", name, init_utsname()->release);
 }
+EXPORT_SYMBOL_GPL(quarry_bench_put_label);
 
 void quarry_bench_put_platform(struct bench_text *text)
 {

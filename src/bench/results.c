@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/printk.h>
@@ -75,11 +76,12 @@ void quarry_bench_emit_value(const struct quarry_bench_result *res,
 	begin_result(res, value->subject, value->unit);
 	put_key("what", value->what);
 	put_thousandths("median", value->median);
-	put_thousandths("min", value->min);
-	put_thousandths("max", value->max);
-	bench_put(out, ",\"n\":%u", value->n);
+	put_thousandths("min", value->n ? value->min : value->median);
+	put_thousandths("max", value->n ? value->max : value->median);
+	bench_put(out, ",\"n\":%u", value->n ?: 1);
 	end();
 }
+EXPORT_SYMBOL_GPL(quarry_bench_emit_value);
 
 void quarry_bench_emit_series(const struct quarry_bench_result *res,
 			      const struct quarry_bench_series *series)
@@ -98,6 +100,7 @@ void quarry_bench_emit_series(const struct quarry_bench_result *res,
 	bench_put(out, "]");
 	end();
 }
+EXPORT_SYMBOL_GPL(quarry_bench_emit_series);
 
 /* === What every case has === */
 
@@ -217,6 +220,7 @@ void quarry_bench_emit_result(const struct quarry_bench_result *res, const char 
 	if (notes)
 		emit_notes(res, notes);
 }
+EXPORT_SYMBOL_GPL(quarry_bench_emit_result);
 
 /* === Begin and end === */
 
@@ -231,8 +235,10 @@ void quarry_bench_results_open(struct bench_text *text)
 	put_key("platform", label_buf);
 	put_key("kernel", init_utsname()->release);
 	put_key("version", init_utsname()->version);
+	put_key("compiler", "gcc " __VERSION__);
 	end();
 }
+EXPORT_SYMBOL_GPL(quarry_bench_results_open);
 
 int quarry_bench_results_close(void)
 {
@@ -244,3 +250,4 @@ int quarry_bench_results_close(void)
 	pr_err("the results do not fit\n");
 	return -EFBIG;
 }
+EXPORT_SYMBOL_GPL(quarry_bench_results_close);

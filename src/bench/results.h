@@ -20,7 +20,7 @@
  * @median: in thousandths of @unit
  * @min: the least
  * @max: the most
- * @n: of how many; 1 if it is not known more than once, and then the three are the same
+ * @n: of how many; 0 if it is known only once, and then @min and @max do not count
  */
 struct quarry_bench_value {
 	const char *subject;
@@ -32,8 +32,8 @@ struct quarry_bench_value {
 	unsigned int n;
 };
 
-/* A value that is known once, in thousandths. */
-#define QUARRY_BENCH_ONE(value)	.median = (value), .min = (value), .max = (value), .n = 1
+/* A value that is known only once, in thousandths. */
+#define QUARRY_BENCH_ONE(value)	.median = (value)
 
 /* A point of a series, in whole units. */
 struct quarry_bench_point {
