@@ -10,7 +10,8 @@
  *	life	create, 256 bytes to 1 MiB in objects of 64 bytes, one word written to each,
  *		destroy; a line below the table says from how many objects on it pays
  *	reset	1000 objects of 64 bytes, reset
- *	grow	from 64 bytes to 4096 in steps of 64, a word written to each, reset
+ *	grow	from 64 bytes to 4096 in steps of 64, a word written to each, then rewind to a
+ *		mark: in an arena that is used already and has room for that in its chunk
  *
  * Whatever the arena does for them is in the figures: chunks, creating, resetting,
  * destroying.  Where it says nothing else, nothing is written into the objects.  The empty loop
@@ -64,6 +65,7 @@ enum shape {
 struct arena_case {
 	enum shape shape;
 	struct quarry_arena *arena;	/* of reset and grow */
+	struct quarry_arena_mark mark;
 	struct page_frag_cache frags;
 	unsigned int nr_objs;		/* in a round */
 	unsigned long scratch;		/* stands for every object of the empty loop */
@@ -158,6 +160,8 @@ static __always_inline int grow_round(struct arena_case *ac, const enum quarry_b
 	void *obj = NULL, *grown;
 	size_t size;
 
+	if (side == QUARRY_BENCH_QUARRY)
+		quarry_arena_mark(ac->arena, &ac->mark);
 	for (size = GROW_STEP; size <= GROW_TO; size += GROW_STEP) {
 		grown = grow_one(ac, obj, size, side);
 		if (unlikely(!grown))
@@ -167,8 +171,8 @@ static __always_inline int grow_round(struct arena_case *ac, const enum quarry_b
 	}
 	if (side == QUARRY_BENCH_PEER)
 		kfree(obj);
-	else if (side == QUARRY_BENCH_QUARRY)
-		quarry_arena_reset(ac->arena);
+	else if (side == QUARRY_BENCH_QUARRY && quarry_arena_rewind(ac->arena, &ac->mark))
+		return -EINVAL;
 	return size > GROW_TO ? 0 : -ENOMEM;
 }
 
@@ -436,6 +440,10 @@ static int open_arena(struct arena_case *ac)
 	ac->arena = quarry_arena_create(ac->loops.heap, NULL, GFP_KERNEL);
 	if (IS_ERR(ac->arena))
 		return PTR_ERR(ac->arena);
+	/* Neither goes into the first chunk, and the third one, of 16 KiB, has room left. */
+	if (ac->shape == GROW && (!quarry_arena_alloc(ac->arena, GROW_TO, GFP_KERNEL) ||
+				  !quarry_arena_alloc(ac->arena, GROW_TO, GFP_KERNEL)))
+		return -ENOMEM;
 	return run_shape(&ac->loops, QUARRY_BENCH_QUARRY, 1);
 }
 

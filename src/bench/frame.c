@@ -15,6 +15,7 @@
  */
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
@@ -31,7 +32,9 @@
 #define NR_SIZES	1024	/* power of two */
 #define MIN_SIZE	16
 #define SIZE_RANGE	256	/* power of two */
-#define NR_STEADY	101	/* frames of which letting go is measured */
+/* Letting go is measured in groups of frames: the clock may tick once in 256 ns. */
+#define NR_GROUPS	11
+#define GROUP_FRAMES	20
 
 struct frame_case {
 	struct quarry_arena *arenas[NR_AGES];
@@ -40,7 +43,7 @@ struct frame_case {
 	u16 sizes[NR_SIZES];
 	unsigned long scratch;		/* stands for every object of the empty loop */
 	u64 nr_chunks;			/* asked for in steady frames */
-	u64 times[NR_STEADY];
+	u64 times[NR_GROUPS];		/* of a group */
 	struct quarry_bench_loops loops;
 };
 
@@ -149,6 +152,7 @@ static unsigned long nr_chunks_of(struct quarry_arena *arena)
 	return stats.nr_chunks;
 }
 
+/* Adds to @cost. */
 static int steady_frame(struct frame_case *fc, enum quarry_bench_side side, u64 *cost)
 {
 	struct quarry_bench_reading begin = { }, end = { };
@@ -163,7 +167,7 @@ static int steady_frame(struct frame_case *fc, enum quarry_bench_side side, u64 
 		let_go(fc, age, QUARRY_BENCH_PEER);
 	quarry_bench_read(&end);
 	quarry_bench_since(&begin, &end);
-	*cost = quarry_bench_meter.has_ns ? begin.ns : begin.instructions;
+	*cost += quarry_bench_meter.has_ns ? begin.ns : begin.instructions;
 	if (side == QUARRY_BENCH_PEER)
 		return fill(fc, age, QUARRY_BENCH_PEER);
 	nr_before = nr_chunks_of(fc->arenas[age]);
@@ -172,34 +176,44 @@ static int steady_frame(struct frame_case *fc, enum quarry_bench_side side, u64 
 	return ret;
 }
 
+/* In thousandths, per frame. */
+static u64 milli(u64 time_of_group)
+{
+	return div_u64(time_of_group * 1000, GROUP_FRAMES);
+}
+
 static void put_times(struct frame_case *fc, struct quarry_bench_result *res, const char *name)
 {
 	const char *unit = quarry_bench_meter.has_ns ? "ns" : "insn";
-	u64 median = quarry_bench_median(fc->times, NR_STEADY);
-	struct quarry_bench_value value = {
+	const struct quarry_bench_value value = {
 		.subject = name, .what = "letting go of a frame", .unit = unit,
-		.median = median * 1000, .min = fc->times[0] * 1000,
-		.max = fc->times[NR_STEADY - 1] * 1000, .n = NR_STEADY,
+		.median = milli(quarry_bench_median(fc->times, NR_GROUPS)),
+		.min = milli(fc->times[0]), .max = milli(fc->times[NR_GROUPS - 1]),
+		.n = NR_GROUPS,
 	};
 
 	quarry_bench_emit_value(res, &value);
 	bench_put(res->notes, "frame: letting go of %u objects, %s: %s %llu, %llu to %llu\n",
-		  NR_OBJS, name, unit, median, fc->times[0], fc->times[NR_STEADY - 1]);
+		  NR_OBJS, name, unit, div_u64(value.median, 1000), div_u64(value.min, 1000),
+		  div_u64(value.max, 1000));
 }
 
 static int steady_frames(struct frame_case *fc, enum quarry_bench_side side, const char *name,
 			 struct quarry_bench_result *res)
 {
-	unsigned int i;
+	unsigned int i, j;
 	int ret;
 
-	for (i = 0; i < NR_STEADY; i++) {
-		ret = steady_frame(fc, side, &fc->times[i]);
-		if (ret)
-			return ret;
-		cond_resched();
+	for (i = 0; i < NR_GROUPS; i++) {
+		fc->times[i] = 0;
+		for (j = 0; j < GROUP_FRAMES; j++) {
+			ret = steady_frame(fc, side, &fc->times[i]);
+			if (ret)
+				return ret;
+			cond_resched();
+		}
 	}
-	quarry_bench_sort(fc->times, NR_STEADY);
+	quarry_bench_sort(fc->times, NR_GROUPS);
 	put_times(fc, res, name);
 	return 0;
 }
@@ -221,10 +235,10 @@ static int run_steady(struct frame_case *fc, struct quarry_bench_result *res)
 	if (ret)
 		return ret;
 	res->calls[QUARRY_BENCH_QUARRY] = nr_kernel_calls(fc) - before + fc->nr_chunks;
-	res->calls[QUARRY_BENCH_PEER] = (u64)NR_STEADY * NR_OBJS;
+	res->calls[QUARRY_BENCH_PEER] = (u64)NR_GROUPS * GROUP_FRAMES * NR_OBJS;
 	ret = steady_frames(fc, QUARRY_BENCH_PEER, "kmalloc", res);
 	bench_put(res->notes, "frame: requests in %u frames: %llu of the arenas to their heap\n",
-		  NR_STEADY, fc->nr_chunks);
+		  NR_GROUPS * GROUP_FRAMES, fc->nr_chunks);
 	return ret;
 }
 

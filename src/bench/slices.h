@@ -21,6 +21,8 @@ struct quarry_heap;
  * @nr_calls: requests in a round to what is below: of the peer, 0 for as many as operations;
  *            of quarry, those to @heap, where that is the layer below
  * @nr_rounds: rounds in a slice, set here
+ * @nr_times: how often a side does them in a slice, so that all slices take as long; what is
+ *            noted is one of these times.  Set here.
  * @nr_calls_done: requests so far, counted here
  * @peak_bytes: most that @heap held at the end of a slice
  * @run: the samples
@@ -32,6 +34,7 @@ struct quarry_bench_loops {
 	unsigned int nr_ops;
 	unsigned int nr_calls[QUARRY_BENCH_NR_SIDES];
 	unsigned int nr_rounds;
+	unsigned int nr_times[QUARRY_BENCH_NR_SIDES];
 	u64 nr_calls_done[QUARRY_BENCH_NR_SIDES];
 	u64 peak_bytes;
 	struct quarry_bench_run run;
