@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 KERNEL ?= 6.12
 PREFIX ?= /usr/local
 
-.PHONY: all modules run bench bench-check test compat shell check install clean help setup kdir
+.PHONY: all modules run record bench bench-check test compat shell check install clean help setup kdir
 
 all: modules
 
@@ -39,6 +39,13 @@ bench:
 bench-check:
 	@scripts/bench --check
 
+# What was recorded is replayed at once, so that it is known to be good.
+record:
+	@mkdir -p build
+	@scripts/record-trace --kernel '$(KERNEL)' $(if $(SCRIPT),--script '$(SCRIPT)') \
+		-o '$(or $(OUT),build/recorded.trace.gz)'
+	@scripts/run --replay --kernel '$(KERNEL)' --trace '$(or $(OUT),build/recorded.trace.gz)'
+
 shell:
 	@scripts/run --shell --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)')
 
@@ -59,6 +66,9 @@ help:
 	@echo '                      boot the stock kernel, load Quarry, replay a trace, compare'
 	@echo '  make run CASE=name|all [ICOUNT=1] [KERNEL=6.12|6.12-rt|6.1]'
 	@echo '                      only measure: built-in cases; ICOUNT=1 counts instructions'
+	@echo '  make record [SCRIPT=file] [OUT=build/recorded.trace.gz] [KERNEL=6.12|6.12-rt|6.1]'
+	@echo '                      record what a shell script asks of the kernel, in QEMU, and'
+	@echo '                      replay it; of a live machine: scripts/record-trace --help'
 	@echo '  make bench [CASE=names] [PLATFORM=uml|icount|smp] [QUICK=1]'
 	@echo '                      side by side with the allocators of the kernel, on three'
 	@echo '                      platforms: build/bench/report.md; QUICK=1: five cases, a minute'
