@@ -117,6 +117,10 @@ int quarry_bench_buddy_mix(struct quarry_bench_result *res);
 int quarry_bench_buddy_frag(struct quarry_bench_result *res);
 int quarry_bench_replay_ext4(struct quarry_bench_result *res);
 int quarry_bench_replay_fork(struct quarry_bench_result *res);
+int quarry_bench_aging(struct quarry_bench_result *res);
+int quarry_bench_decay(struct quarry_bench_result *res);
+int quarry_bench_pressure(struct quarry_bench_result *res);
+int quarry_bench_latency(struct quarry_bench_result *res);
 int quarry_bench_fast_paths(struct quarry_bench_result *res);
 
 #endif /* _QUARRY_BENCH_CASE_H */

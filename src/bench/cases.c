@@ -69,6 +69,10 @@ static const struct bench_case {
 	{ "buddy-frag", quarry_bench_buddy_frag },
 	{ "replay-ext4", quarry_bench_replay_ext4, { [UML] = 34 } },
 	{ "replay-fork", quarry_bench_replay_fork, { [UML] = 34 } },
+	{ "aging", quarry_bench_aging },
+	{ "decay", quarry_bench_decay },
+	{ "pressure", quarry_bench_pressure, { [UML] = 130 } },
+	{ "latency", quarry_bench_latency },
 	{ "fast-paths", quarry_bench_fast_paths },
 };
 

@@ -17,11 +17,15 @@
  * @heap_name: name of the heap on the Quarry side, must not exist; NULL for "replay"
  * @reps: repetitions of the timed pass, 0 to %QUARRY_REPLAY_MAX_REPS; 0 leaves it out
  * @check: whether to run the checked pass
+ * @soft_limit: of the Quarry side's heap in the timed pass, bytes; 0 for none
+ * @unlimited: in the timed pass the kernel side is a heap without that limit instead
  */
 struct quarry_replay_opts {
 	const char *heap_name;
 	unsigned int reps;
 	bool check;
+	u64 soft_limit;
+	bool unlimited;
 };
 
 /**
