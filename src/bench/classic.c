@@ -27,10 +27,10 @@
  * until the last is through: throughput.  The empty loop has all but the allocator.
  */
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
-#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <quarry/heap.h>
@@ -176,7 +176,7 @@ static __always_inline int xmalloc(struct classic_case *cc, unsigned int id, uns
 /* Each order half as often as the one below it. */
 static __always_inline size_t mstress_size(u32 *rnd)
 {
-	return 8UL << min(__builtin_ctz(draw(rnd) | BIT(MSTRESS_ORDERS - 1)), MSTRESS_ORDERS - 1);
+	return 8UL << __ffs(draw(rnd) | BIT(MSTRESS_ORDERS - 1));
 }
 
 static __always_inline int mstress(struct classic_case *cc, unsigned int id, unsigned int nr,
