@@ -20,14 +20,14 @@
 #define MAX_TIMES	32U	/* of a cheap side: its noise is that of a slice as long */
 #define TRY_NS		(64 * NSEC_PER_USEC)	/* to find out; clocks may tick once in 256 ns */
 
-static void count_calls(struct quarry_bench_loops *loops, enum quarry_bench_side side,
-			unsigned int nr)
+/* Of what is noted of a slice, so that sides can be compared. */
+static void count_calls(struct quarry_bench_loops *loops, enum quarry_bench_side side)
 {
 	unsigned int nr_calls = loops->nr_calls[side];
 
 	if (side == QUARRY_BENCH_PEER && !nr_calls)
 		nr_calls = loops->nr_ops;
-	loops->nr_calls_done[side] += (u64)nr * nr_calls;
+	loops->nr_calls_done[side] += (u64)loops->nr_rounds * nr_calls;
 }
 
 static int measure(struct quarry_bench_loops *loops, enum quarry_bench_side side,
@@ -37,7 +37,6 @@ static int measure(struct quarry_bench_loops *loops, enum quarry_bench_side side
 	unsigned long flags = 0;
 	int ret;
 
-	count_calls(loops, side, nr);
 	if (quarry_bench_meter.icount)
 		flags = quarry_bench_quiet_begin();
 	quarry_bench_read(cost);
@@ -65,7 +64,7 @@ static int run_slice(struct quarry_bench_loops *loops, enum quarry_bench_side si
 
 	if (ret)
 		return ret;
-	count_calls(loops, side, 1);
+	count_calls(loops, side);
 	ret = measure(loops, side, loops->nr_rounds * loops->nr_times[side], cost);
 	cost->ns = div_u64(cost->ns, loops->nr_times[side]);
 	cost->instructions = div_u64(cost->instructions, loops->nr_times[side]);
