@@ -13,6 +13,7 @@
 #include <linux/nodemask.h>
 #include <linux/page_ref.h>
 #include <linux/string.h>
+#include <quarry/arena_shared.h>
 #include "../src/fault.h"
 #include "../src/pagemap.h"
 #include "helpers.h"
@@ -307,6 +308,23 @@ static void use_arena(struct scenario *s, unsigned int flags)
 	quarry_arena_destroy(arena);
 }
 
+static void use_shared(struct scenario *s)
+{
+	struct quarry_arena_shared *arena = quarry_arena_shared_create(s->heap, NULL, GFP_KERNEL);
+	unsigned int i;
+
+	if (IS_ERR_OR_NULL(arena)) {
+		if (PTR_ERR(arena) != -ENOMEM)
+			complain(s, "arena_shared_create", PTR_ERR(arena));
+		s->nr_failed++;
+		return;
+	}
+	for (i = 0; i < 20; i++)
+		if (!quarry_arena_shared_alloc(arena, i == 10 ? 100000 : 700, GFP_KERNEL))
+			s->nr_failed++;
+	quarry_arena_shared_destroy(arena);
+}
+
 static void use_ring(struct scenario *s, unsigned int flags)
 {
 	const struct quarry_ring_params params = {
@@ -377,6 +395,7 @@ static void use_heap(struct scenario *s)
 	use_pages(s);
 	use_arena(s, 0);
 	use_arena(s, QUARRY_DATA);
+	use_shared(s);
 	use_ring(s, 0);
 	use_ring(s, QUARRY_DATA);
 	use_bulk(s);

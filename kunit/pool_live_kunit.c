@@ -6,6 +6,7 @@
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
+#include "../src/fault.h"
 #include "context.h"
 #include "pool_kunit.h"
 
@@ -117,6 +118,103 @@ static void growth_asked_for_in_each_context(struct kunit *test)
 	for (context = 0; context < QUARRY_NR_CONTEXTS; context++)
 		if (quarry_test_context_exists(context))
 			growth_asked_for_in(test, context);
+}
+
+/* A pool that is to grow ahead, and what is out of it: 32 objects at a time, below 8 free. */
+struct ahead {
+	struct quarry_pool *pool;
+	unsigned int nr;
+	void *objs[128];
+};
+
+/* The worker's attempts fail, too, so this is no quarry_fault_test_begin(). */
+static void ahead_end_faults(void *unused)
+{
+	quarry_fault_set(QUARRY_FAULT_CHUNK, QUARRY_FAULT_PROBABILITY, "0");
+	quarry_fault_set(QUARRY_FAULT_CHUNK, QUARRY_FAULT_TIMES, "1");
+	quarry_fault_set(QUARRY_FAULT_CHUNK, QUARRY_FAULT_VERBOSE, "2");
+}
+
+static struct ahead *ahead_begin(struct kunit *test, struct quarry_heap *heap)
+{
+	struct quarry_pool_params params = { .size = 128, .count = 64, .max = 384 };
+	struct ahead *a = quarry_test_array(test, 1, sizeof(*a));
+
+	a->pool = quarry_test_pool(test, heap, &params);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ahead_end_faults, NULL), 0);
+	return a;
+}
+
+/* By who may not sleep, until so many are out. */
+static void ahead_take(struct kunit *test, struct ahead *a, unsigned int nr)
+{
+	for (; a->nr < nr; a->nr++) {
+		a->objs[a->nr] = quarry_pool_take(a->pool);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, a->objs[a->nr], "object %u", a->nr);
+	}
+}
+
+/* The same; growing fails, and is not tried again for a moment. */
+static void ahead_take_in_vain(struct kunit *test, struct ahead *a, unsigned int nr)
+{
+	unsigned long end = jiffies + PATIENCE;
+
+	quarry_fault_set(QUARRY_FAULT_CHUNK, QUARRY_FAULT_VERBOSE, "0");
+	quarry_fault_set(QUARRY_FAULT_CHUNK, QUARRY_FAULT_TIMES, "100");
+	quarry_fault_set(QUARRY_FAULT_CHUNK, QUARRY_FAULT_PROBABILITY, "100");
+	ahead_take(test, a, nr);
+	while (quarry_fault_get(QUARRY_FAULT_CHUNK, QUARRY_FAULT_TIMES) == 100 &&
+	       time_before(jiffies, end))
+		usleep_range(500, 1000);
+	KUNIT_EXPECT_LT(test, quarry_fault_get(QUARRY_FAULT_CHUNK, QUARRY_FAULT_TIMES), 100L);
+	/* It has not noted that yet, maybe. */
+	usleep_range(2000, 3000);
+}
+
+static void ahead_expect(struct kunit *test, struct ahead *a, u64 total)
+{
+	unsigned long end = jiffies + PATIENCE;
+
+	while (quarry_test_pool_stats(a->pool).total < total && time_before(jiffies, end))
+		usleep_range(500, 1000);
+	KUNIT_EXPECT_EQ(test, quarry_test_pool_stats(a->pool).total, total);
+	KUNIT_EXPECT_EQ(test, quarry_test_pool_stats(a->pool).misses, 0ULL);
+}
+
+/* Growth ahead that failed is asked for again, whatever stack is taken from by then. */
+static void grows_ahead_after_a_failure(struct kunit *test)
+{
+	struct ahead *a = ahead_begin(test, quarry_test_heap(test));
+
+	ahead_take_in_vain(test, a, 64);
+	ahead_end_faults(NULL);
+	a->objs[a->nr++] = quarry_pool_take_gfp(a->pool, GFP_KERNEL);
+	ahead_expect(test, a, 96);
+	msleep(200);
+	ahead_take(test, a, 95);
+	ahead_expect(test, a, 128);
+	quarry_test_give_all(a->pool, a->objs, a->nr);
+}
+
+/* The same when the stack that was to be looked at has been given up. */
+static void grows_ahead_after_shrinking(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct ahead *a = ahead_begin(test, heap);
+
+	ahead_take(test, a, 57);
+	ahead_expect(test, a, 96);
+	ahead_take(test, a, 64);
+	ahead_take_in_vain(test, a, 90);
+	quarry_test_give_all(a->pool, a->objs, a->nr);
+	quarry_heap_trim(heap);
+	ahead_end_faults(NULL);
+	ahead_expect(test, a, 64);
+	msleep(200);
+	a->nr = 0;
+	ahead_take(test, a, 63);
+	ahead_expect(test, a, 96);
+	quarry_test_give_all(a->pool, a->objs, a->nr);
 }
 
 static void misuse_in(void *arg)
@@ -493,6 +591,8 @@ static void given_by_two_at_once(struct kunit *test)
 static struct kunit_case pool_live_cases[] = {
 	KUNIT_CASE(each_context_to_each),
 	KUNIT_CASE(growth_asked_for_in_each_context),
+	KUNIT_CASE(grows_ahead_after_a_failure),
+	KUNIT_CASE(grows_ahead_after_shrinking),
 	KUNIT_CASE(misuse_in_each_context),
 	KUNIT_CASE(never_fails_below_its_count),
 	KUNIT_CASE(grows_and_shrinks_under_use),

@@ -458,42 +458,47 @@ static void second_consumers_are_reported(struct kunit *test)
 	}
 }
 
-/* Who writes beyond the end of a message. */
+/* Who writes that many bytes, 1 to 8, beyond the end of a message. */
+static void overflow_by(struct kunit *test, struct quarry_heap *heap, enum quarry_ring_mode mode,
+			unsigned int nr)
+{
+	struct quarry_ring *ring = small_ring(test, heap, mode, 0);
+	char *room = quarry_ring_reserve(ring, 40), buf[64];
+	size_t len;
+	void *msg;
+	u64 head;
+	int i, ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, room);
+	put(ring, 56, 2);
+	memcpy(&head, room + 40, sizeof(head));
+	memset(room, 0xff, 40 + nr);
+	quarry_ring_commit(ring, room);
+	KUNIT_EXPECT_EQ(test, quarry_ring_read(ring, buf, sizeof(buf)), 40);
+	QUARRY_EXPECT_REPORTS(test, 1, ret = quarry_ring_read(ring, buf, sizeof(buf)));
+	KUNIT_EXPECT_EQ_MSG(test, ret, -EUCLEAN, "%u bytes", nr);
+	QUARRY_EXPECT_REPORTS(test, 1, msg = quarry_ring_peek(ring, &len));
+	KUNIT_EXPECT_NULL(test, msg);
+	for (i = 0; i < 100; i++)
+		put(ring, 56, 3);
+	KUNIT_EXPECT_GT_MSG(test, ring_stats(ring).dropped, 30ULL, "full, not overwritten");
+	QUARRY_EXPECT_REPORTS(test, 1, ret = quarry_heap_verify(heap));
+	KUNIT_EXPECT_EQ(test, ret, -EUCLEAN);
+	/* Mended, so that what follows is what it tests. */
+	memcpy(room + 40, &head, sizeof(head));
+	expect_message(test, ring, 56, 2);
+	expect_message(test, ring, 56, 3);
+}
+
 static void overflows_are_contained(struct kunit *test)
 {
 	struct quarry_heap *heap = quarry_test_heap(test);
 	enum quarry_ring_mode mode;
-	char buf[64];
-	size_t len;
-	void *msg;
-	int ret;
+	unsigned int nr;
 
-	for (mode = 0; mode < QUARRY_RING_NR_MODES; mode++) {
-		struct quarry_ring *ring = small_ring(test, heap, mode, 0);
-		char *room = quarry_ring_reserve(ring, 40);
-		u64 head;
-		int i;
-
-		KUNIT_ASSERT_NOT_NULL(test, room);
-		put(ring, 56, 2);
-		memcpy(&head, room + 40, sizeof(head));
-		memset(room, 0xff, 48);
-		quarry_ring_commit(ring, room);
-		KUNIT_EXPECT_EQ(test, quarry_ring_read(ring, buf, sizeof(buf)), 40);
-		QUARRY_EXPECT_REPORTS(test, 1, ret = quarry_ring_read(ring, buf, sizeof(buf)));
-		KUNIT_EXPECT_EQ(test, ret, -EUCLEAN);
-		QUARRY_EXPECT_REPORTS(test, 1, msg = quarry_ring_peek(ring, &len));
-		KUNIT_EXPECT_NULL(test, msg);
-		for (i = 0; i < 100; i++)
-			put(ring, 56, 3);
-		KUNIT_EXPECT_GT_MSG(test, ring_stats(ring).dropped, 30ULL, "full, not overwritten");
-		QUARRY_EXPECT_REPORTS(test, 1, ret = quarry_heap_verify(heap));
-		KUNIT_EXPECT_EQ(test, ret, -EUCLEAN);
-		/* Mended, so that what follows is what it tests. */
-		memcpy(room + 40, &head, sizeof(head));
-		expect_message(test, ring, 56, 2);
-		expect_message(test, ring, 56, 3);
-	}
+	for (mode = 0; mode < QUARRY_RING_NR_MODES; mode++)
+		for (nr = 1; nr <= QUARRY_RING_HEAD_SIZE; nr++)
+			overflow_by(test, heap, mode, nr);
 }
 
 static void open_messages_are_reported_at_the_end(struct kunit *test)

@@ -29,7 +29,7 @@
  * chunk may also be a buffer of the caller's, which has no owner entries.
  *
  * Locking: an arena belongs to one owner at a time.  Making, using and destroying one takes
- * no lock as long as magazines have its chunks; only arenas on buffers are in
+ * no lock as long as magazines have its chunks; only those on buffers, and shared ones, are in
  * a list, with a lock (arena_list.c).
  *
  * Invariants: start <= pos <= end; held = sum of the chunks; used = used_before
@@ -46,7 +46,8 @@
 #include <linux/string.h>
 
 #include "arena.h"
-#include "fault.h"
+#include "arena_shared.h"
+#include "chunk.h"
 #include "internal.h"
 
 #define DEFAULT_CHUNK_MAX	SZ_64K
@@ -54,11 +55,6 @@
 #define KEEP_SHARE		4
 
 /* === Chunks === */
-
-static void set_owners(struct quarry_chunk *chunk, unsigned long owner)
-{
-	quarry_pagemap_set(PHYS_PFN(__pa(chunk)), chunk->size >> PAGE_SHIFT, owner);
-}
 
 static void put_spare(struct quarry_arena_priv *a, u64 keep);
 
@@ -73,20 +69,34 @@ static bool within_limit(struct quarry_arena_priv *a, u64 size)
 	return a->held + size <= a->limit;
 }
 
+/* See frames.c. */
+static void note_asked(struct quarry_arena_priv *a, u64 size)
+{
+	struct quarry_arena_watch *watch = a->watch;
+	const struct quarry_site *site;
+
+	watch->nr_below++;
+	if (!watch->quiet)
+		return;
+	site = watch->asker ?: a->site;
+	watch->nr_disturbed++;
+	quarry_report("arena %s: a chunk of %llu bytes for %s, %s:%u, in a quiet scope\n",
+		      quarry_arena_name(a), size, site->function, site->file, site->line);
+}
+
 static struct quarry_chunk *get_chunk(struct quarry_arena_priv *a, unsigned long nr_pages,
 				      gfp_t gfp)
 {
-	struct quarry_pages_want want = quarry_pages_want(nr_pages, a->kind, gfp);
 	u64 size = (u64)nr_pages << PAGE_SHIFT;
 	struct quarry_chunk *chunk;
 
-	if (!a->hp || !within_limit(a, size) || quarry_fault(QUARRY_FAULT_CHUNK, size))
+	if (!a->hp || !within_limit(a, size))
 		return NULL;
-	chunk = quarry_run_alloc(&a->hp->runs, &want);
-	if (!chunk)
-		return NULL;
-	chunk->size = size;
-	atomic_long_add(nr_pages, &a->hp->arena_pages);
+	if (a->watch)
+		note_asked(a, size);
+	chunk = quarry_chunk_get(a->hp, a->kind, nr_pages, gfp);
+	if (chunk)
+		chunk->size = size;
 	return chunk;
 }
 
@@ -105,19 +115,7 @@ static struct quarry_chunk *get_chunk_of(struct quarry_arena_priv *a, unsigned l
 static void put_chunk(struct quarry_heap_priv *hp, enum quarry_kind kind,
 		      struct quarry_chunk *chunk)
 {
-	/* Somebody may have written to private meanwhile; giving back will tell. */
-	struct quarry_extent *ext = quarry_extent_find(chunk) ?:
-				    quarry_pages_search(&hp->pages, chunk);
-	unsigned long nr_pages = chunk->size >> PAGE_SHIFT, owner;
-
-	atomic_long_sub(nr_pages, &hp->arena_pages);
-	set_owners(chunk, QUARRY_OWNER_NONE);
-	owner = quarry_run_mark(&hp->runs, chunk, nr_pages, kind);
-	if (want_init_on_free())
-		memset(chunk, 0, nr_pages << PAGE_SHIFT);
-	preempt_disable();
-	QUARRY_WARN_ON(quarry_run_free(&hp->runs, ext, chunk, owner));
-	preempt_enable();
+	quarry_chunk_put(hp, kind, chunk, chunk->size >> PAGE_SHIFT);
 }
 
 static void count_chunk(struct quarry_arena_priv *a, const struct quarry_chunk *chunk)
@@ -130,11 +128,14 @@ static void count_chunk(struct quarry_arena_priv *a, const struct quarry_chunk *
 static void own_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
 	count_chunk(a, chunk);
-	set_owners(chunk, (unsigned long)a | QUARRY_OWNER_CHUNK);
+	quarry_chunk_set_owner(chunk, chunk->size >> PAGE_SHIFT,
+			       (unsigned long)a | QUARRY_OWNER_CHUNK);
 }
 
 static void drop_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
+	if (a->watch)
+		a->watch->nr_below++;
 	a->nr_chunks--;
 	a->held -= chunk->size;
 	put_chunk(a->hp, a->kind, chunk);
@@ -209,7 +210,7 @@ static size_t first_head(void)
 
 /* === Creating, destroying === */
 
-static int check_params(const struct quarry_arena_params *p)
+int quarry_arena_check_params(const struct quarry_arena_params *p)
 {
 	const char *what = NULL;
 
@@ -232,7 +233,7 @@ static enum quarry_kind kind_of(const struct quarry_arena_params *params)
 	return params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
 }
 
-static void init_arena(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
+void quarry_arena_init(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
 		       const struct quarry_arena_params *params, const struct quarry_site *site)
 {
 	memset(a, 0, sizeof(*a));
@@ -272,7 +273,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	might_alloc(gfp);
 	if (!params)
 		params = &defaults;
-	ret = check_params(params);
+	ret = quarry_arena_check_params(params);
 	if (ret)
 		return ERR_PTR(ret);
 	if (quarry_refuse_node_flags(gfp))
@@ -285,7 +286,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
 	a = (void *)(chunk + 1);
-	init_arena(a, to_priv(heap), params, site);
+	quarry_arena_init(a, to_priv(heap), params, site);
 	init_first(a, chunk);
 	/* From now on others can find it. */
 	own_chunk(a, chunk);
@@ -305,7 +306,7 @@ struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void 
 
 	if (!params)
 		params = &defaults;
-	ret = check_params(params);
+	ret = quarry_arena_check_params(params);
 	if (ret)
 		return ERR_PTR(ret);
 	if (size < QUARRY_ARENA_MIN_BUFFER || !IS_ALIGNED((unsigned long)buffer, 16)) {
@@ -316,7 +317,7 @@ struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void 
 	}
 	chunk->size = ALIGN_DOWN(size, 16);
 	a = (void *)(chunk + 1);
-	init_arena(a, heap ? to_priv(heap) : NULL, params, site);
+	quarry_arena_init(a, heap ? to_priv(heap) : NULL, params, site);
 	a->on_buffer = true;
 	a->self = self_of(a);
 	a->nr_chunks = 1;
@@ -422,8 +423,11 @@ static u64 room(const struct quarry_arena_priv *a)
 
 u64 quarry_arena_used(const struct quarry_arena_priv *a)
 {
-	u64 used = READ_ONCE(a->used_before) + READ_ONCE(a->arena.pos) - READ_ONCE(a->start);
+	u64 used;
 
+	if (a->is_shared)
+		return quarry_arena_shared_used(a);
+	used = READ_ONCE(a->used_before) + READ_ONCE(a->arena.pos) - READ_ONCE(a->start);
 	return min(used, room(a));
 }
 
@@ -434,8 +438,14 @@ void quarry_arena_note_peak(struct quarry_arena_priv *a)
 
 void quarry_arena_read_stats(const struct quarry_arena_priv *a, struct quarry_arena_stats *stats)
 {
-	u64 spare = READ_ONCE(a->chain) - READ_ONCE(a->active), all = room(a);
+	u64 spare, all;
 
+	if (a->is_shared) {
+		quarry_arena_shared_read_stats(a, stats);
+		return;
+	}
+	spare = READ_ONCE(a->chain) - READ_ONCE(a->active);
+	all = room(a);
 	/* Those of a busy arena may be of different moments. */
 	stats->used = min(quarry_arena_used(a), all);
 	stats->used_peak = max(READ_ONCE(a->used_peak), stats->used);
@@ -550,6 +560,15 @@ bool quarry_arena_is_alive(const struct quarry_arena_priv *a)
 	return quarry_owner_to_arena(owner) == a || a->self == self_of(a);
 }
 
+bool quarry_arena_refuses(const struct quarry_arena_priv *a, size_t size, size_t align, gfp_t gfp)
+{
+	if (is_power_of_2(align) && align <= PAGE_SIZE)
+		return size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp);
+	quarry_report("arena %s: alignment %zu is no power of two up to the page size\n",
+		      quarry_arena_name(a), align);
+	return true;
+}
+
 static void *take(struct quarry_arena_priv *a, size_t size, size_t align, gfp_t gfp)
 {
 	size_t head = ALIGN(sizeof(struct quarry_chunk), align);
@@ -572,12 +591,7 @@ void *quarry_arena_take(struct quarry_arena_priv *a, size_t size, size_t align, 
 
 	if (!size)
 		return ZERO_SIZE_PTR;
-	if (!is_power_of_2(align) || align > PAGE_SIZE) {
-		quarry_report("arena %s: alignment %zu is no power of two up to the page size\n",
-			      quarry_arena_name(a), align);
-		return NULL;
-	}
-	if (size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp))
+	if (quarry_arena_refuses(a, size, align, gfp))
 		return NULL;
 	ptr = take(a, size, align, gfp);
 	if (!ptr)
@@ -601,7 +615,11 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 	}
 	if (!quarry_arena_enter(a, _RET_IP_))
 		return NULL;
+	if (a->watch)
+		a->watch->asker = site;
 	ptr = quarry_arena_take(a, size, align, gfp);
+	if (a->watch)
+		a->watch->asker = NULL;
 	quarry_arena_leave(a, true);
 	return ptr;
 }

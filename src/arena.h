@@ -34,6 +34,14 @@ struct quarry_arena_link {
 	bool is_marker;			/* of a walk */
 };
 
+/* What arenas of frames do with the heap; the owner's, as the arenas are. */
+struct quarry_arena_watch {
+	u64 nr_below;			/* chunks asked for or given back */
+	u64 nr_disturbed;		/* of these, asked for when it was quiet */
+	unsigned int quiet;		/* scopes: chunks asked for are reported */
+	const struct quarry_site *asker;	/* of the allocation in progress, or NULL */
+};
+
 struct quarry_arena_priv {
 	struct quarry_arena arena;	/* first: public part */
 	/* all of this belongs to the owner, but link, refs, busy */
@@ -42,6 +50,7 @@ struct quarry_arena_priv {
 	const struct quarry_site *site;	/* birthplace */
 	enum quarry_kind kind;
 	bool on_buffer;			/* the first chunk is the caller's */
+	bool is_shared;			/* part of a shared one: see arena_shared.h */
 	bool veiled;			/* constant: the inline path sees no free space */
 	unsigned long self;		/* on a buffer: see is_alive() */
 	unsigned long chunk_max;	/* bytes */
@@ -64,6 +73,7 @@ struct quarry_arena_priv {
 	u64 asked;			/* if checked: bytes that callers have asked for and have */
 	unsigned long nr_chunks;
 	unsigned long nr_resets;
+	struct quarry_arena_watch *watch;	/* of frames, or NULL */
 	/* arena_scope.c */
 	unsigned long floor;		/* below it nothing grows or shrinks in place */
 	u64 mark;			/* serial of the newest mark, 0: none */
@@ -77,7 +87,7 @@ struct quarry_arena_priv {
 	/* arena_check.c */
 	unsigned long busy;		/* return address of who is in a call, 0: nobody */
 	unsigned int busy_where;	/* about where that is, for reports */
-	struct quarry_arena_link link;	/* on a buffer: in hp->arenas */
+	struct quarry_arena_link link;	/* on a buffer, or shared: in hp->arenas */
 };
 
 static inline struct quarry_arena_priv *quarry_to_arena(struct quarry_arena *arena)
@@ -131,6 +141,13 @@ static inline void quarry_arena_leave(struct quarry_arena_priv *a, bool entered)
 
 /* === arena.c === */
 
+/* 0, or -EINVAL after a report. */
+int quarry_arena_check_params(const struct quarry_arena_params *p);
+/* @params have been checked. */
+void quarry_arena_init(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
+		       const struct quarry_arena_params *params, const struct quarry_site *site);
+/* Is this nothing that an arena has?  Reported if nobody can mean it. */
+bool quarry_arena_refuses(const struct quarry_arena_priv *a, size_t size, size_t align, gfp_t gfp);
 /* Is there an arena at @a, or may be on a buffer?  Destroyed ones are asked about, too. */
 bool quarry_arena_is_alive(const struct quarry_arena_priv *a);
 /* quarry_arena_alloc_slow() of an arena that is alive, for who has entered. */
@@ -176,7 +193,7 @@ void quarry_arena_retire(struct quarry_arena_priv *a);
 
 /* === arena_list.c === */
 
-/* Of those on buffers. */
+/* Of those on buffers, and shared ones. */
 void quarry_arena_list_add(struct quarry_arena_priv *a);
 void quarry_arena_list_del(struct quarry_arena_priv *a);
 
@@ -187,6 +204,7 @@ struct quarry_arena_row {
 	unsigned int line;
 	struct quarry_arena_stats stats;
 	u64 limit;
+	bool is_shared;
 	bool veiled;			/* stats.asked is exact */
 };
 

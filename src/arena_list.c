@@ -3,7 +3,7 @@
  * All arenas of a heap: shown in debugfs, summed, told that a module goes, destroyed.
  *
  *	extents of the heap ─> pages ─> owner entries: an arena is in its own page
- *	list                         ─> arenas on callers' buffers
+ *	list                         ─> arenas on callers' buffers, shared ones
  *
  * Arenas come and go too often for a list, and there is no need for one: which
  * pages they are in stands in the page map.  Walks look there, and pin what they find, so
@@ -11,7 +11,7 @@
  * takes a glance at each page of the heap: some ms for a heap of GiBs.
  *
  * Of callers' own buffers the page map knows nothing.  Arenas on them, if they have a heap,
- * are in a list.
+ * are in a list, and so are shared ones, which do not come and go often.
  *
  * Locking: none for the pages; preemption is off for STEP pages at a time, interrupts for
  * one arena at a time.  arenas_lock guards the list.  Readers of that put a marker into it
@@ -26,6 +26,7 @@
 #include <linux/string.h>
 
 #include "arena.h"
+#include "arena_shared.h"
 #include "internal.h"
 
 #define BATCH			32	/* arenas per step */
@@ -210,6 +211,7 @@ static void copy_row(struct quarry_arena_priv *a, void *arg)
 	const struct quarry_site *site = READ_ONCE(a->site);
 
 	strscpy(row->name, quarry_arena_name(a), sizeof(row->name));
+	row->is_shared = a->is_shared;
 	strscpy(row->file, kbasename(site->file), sizeof(row->file));
 	row->line = site->line;
 	row->limit = a->limit;
@@ -317,13 +319,19 @@ static void choose(struct quarry_arena_priv *a, void *arg)
 static void destroy_family(struct quarry_arena_priv *a)
 {
 	struct quarry_heap_priv *hp = a->hp;
+	struct quarry_arena_stats stats;
 
 	/* Children go with their parents. */
 	while (a->parent && a->parent->hp == hp)
 		a = a->parent;
-	quarry_report("heap %s destroyed with arena %s (made in %s, %s:%u) of %llu bytes\n",
-		      hp->name, quarry_arena_name(a), a->site->function, a->site->file,
-		      a->site->line, a->held);
+	quarry_arena_read_stats(a, &stats);
+	quarry_report("heap %s destroyed with %s %s (made in %s, %s:%u) of %llu bytes\n",
+		      hp->name, a->is_shared ? "shared arena" : "arena", quarry_arena_name(a),
+		      a->site->function, a->site->file, a->site->line, stats.held);
+	if (a->is_shared) {
+		quarry_arena_shared_destroy(&quarry_base_to_shared(a)->shared);
+		return;
+	}
 	/* Nobody can hold it any longer. */
 	refcount_set(&a->refs, 1);
 	quarry_arena_destroy(&a->arena);

@@ -52,6 +52,7 @@ char *quarry_arena_strdup_site(struct quarry_arena *arena, const char *str, gfp_
 }
 EXPORT_SYMBOL_GPL(quarry_arena_strdup_site);
 
+__printf(3, 0)
 static char *format(struct quarry_arena_priv *a, gfp_t gfp, const char *fmt, va_list args)
 {
 	struct quarry_arena *arena = &a->arena;
@@ -79,6 +80,7 @@ static char *format(struct quarry_arena_priv *a, gfp_t gfp, const char *fmt, va_
 	return text;
 }
 
+__printf(3, 0)
 static char *format_for(struct quarry_arena *arena, gfp_t gfp, const char *fmt, va_list args,
 			unsigned long caller)
 {

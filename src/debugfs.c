@@ -313,10 +313,10 @@ static void show_arena(const struct quarry_arena_row *row, void *arg)
 		seq_printf(m, "%12llu ", row->stats.asked);
 	else
 		seq_printf(m, "%12s ", "-");
-	seq_printf(m, "%12llu %12llu %12llu %12llu %12llu %8llu %8llu %12llu  %s:%u\n",
+	seq_printf(m, "%12llu %12llu %12llu %12llu %12llu %8llu %8llu %12llu  %s:%u%s\n",
 		   row->stats.used, row->stats.used_peak, row->stats.slack, row->stats.held,
 		   row->stats.held_peak, row->stats.nr_chunks, row->stats.nr_resets, row->limit,
-		   row->file, row->line);
+		   row->file, row->line, row->is_shared ? ", shared" : "");
 }
 
 static int arenas_show(struct seq_file *m, void *unused)

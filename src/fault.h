@@ -21,7 +21,7 @@ enum quarry_fault_point {
 	QUARRY_FAULT_MAGAZINE,		/* an empty magazine, not from a depot */
 	QUARRY_FAULT_FRONT,		/* depots and per-CPU area of a front */
 	QUARRY_FAULT_CACHE,		/* struct of a cache or size class */
-	QUARRY_FAULT_CHUNK,		/* chunk of an arena, the first one included, or a pool */
+	QUARRY_FAULT_CHUNK,		/* chunk of an arena or a pool; a shared one's words */
 	QUARRY_FAULT_HEAP,		/* struct of a heap */
 	QUARRY_FAULT_RING,		/* ring, its buffer, its counters */
 	QUARRY_FAULT_NR_POINTS

@@ -73,7 +73,7 @@ struct quarry_heap_priv {
 	struct llist_node missing;		/* of deferrals */
 	int missing_node;			/* where one was missed last */
 	raw_spinlock_t arenas_lock;
-	struct list_head arenas;		/* under arenas_lock: those on callers' buffers */
+	struct list_head arenas;		/* under arenas_lock: on callers' buffers, shared */
 	atomic_long_t arena_pages;		/* in chunks */
 	struct list_head pools;			/* under mutex */
 	atomic_long_t pool_pages;		/* in their chunks */

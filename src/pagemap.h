@@ -19,6 +19,7 @@
 #define QUARRY_OWNER_FRONT	4UL	/* | struct quarry_page_front *: a run of its size */
 #define QUARRY_OWNER_HOT	6UL	/* | struct quarry_hot *: a run of its size */
 #define QUARRY_OWNER_POOL	7UL	/* | struct quarry_pool_chunk *, on every page */
+#define QUARRY_OWNER_SHARED	5UL	/* | struct quarry_arena_shared_priv *, on every page */
 #define QUARRY_OWNER_NONE	5UL	/* all of it: free, or not the first page of a run */
 #define QUARRY_OWNER_MASK	7UL
 #define QUARRY_OWNER_PINNED	8UL	/* of an arena's own page: see arena_find.c */

@@ -33,7 +33,8 @@
  * counts all, and sets the marks anew.  With marks of the same kind it is known when fewer
  * than a pool wants to have free are left, and it is time to grow ahead.
  *
- * Locking: none.  Preemption is off while a stack is looked at: a grown chunk goes a grace
+ * Locking: none, but for a bit for who sets the marks, at which nobody who takes waits.
+ * Preemption is off while a stack is looked at: a grown chunk goes a grace
  * period after its stack was emptied, and its slot is not used again before that, so a
  * number found in a stack leads to the chunk that it was pushed for.
  */
@@ -43,6 +44,7 @@
 #include <linux/instruction_pointer.h>
 #include <linux/math64.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/smp.h>
 
@@ -178,9 +180,18 @@ static noinline void note_peak(struct quarry_pool *pool)
 	/* An NMI may have come in between. */
 	if (test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags))
 		return;
+	total = atomic_long_read(&pool->total);
+	/*
+	 * Added to after the pushes, subtracted from before a claim: if it is the same before
+	 * the count and after it, there were no fewer.
+	 */
+	smp_rmb();
 	if (!quarry_pool_count_free(pool, &free))
 		goto out;
-	total = atomic_long_read(&pool->total);
+	/* As above. */
+	smp_rmb();
+	if (total != atomic_long_read(&pool->total))
+		goto out;
 	if (total > free + pool->peak)
 		WRITE_ONCE(pool->peak, total - free);
 	/* Rounded up, so that the marks do not add up to less. */
@@ -197,13 +208,15 @@ noinline void quarry_pool_note_few(struct quarry_pool *pool)
 {
 	unsigned long free;
 	unsigned int i;
+	bool noting;
 	u32 nr;
 
-	if (!quarry_pool_may_request(pool) ||
-	    test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags))
+	if (!quarry_pool_may_request(pool))
 		return;
 	preempt_disable();
-	if (quarry_pool_count_free(pool, &free) && free >= pool->low) {
+	/* Who finds them being set counts all the same: it may be the last to take. */
+	noting = !test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags);
+	if (quarry_pool_count_free(pool, &free) && free >= pool->low && noting) {
 		for (i = 0; i < quarry_pool_nr_stacks(pool); i++) {
 			look_at(pool, &pool->stacks[i], &nr);
 			WRITE_ONCE(pool->stacks[i].few, part_of(pool->low, nr, free));
@@ -211,10 +224,27 @@ noinline void quarry_pool_note_few(struct quarry_pool *pool)
 		/* They add up to less if some were taken meanwhile. */
 		quarry_pool_count_free(pool, &free);
 	}
+	if (noting)
+		clear_bit_unlock(QUARRY_POOL_NOTING, &pool->flags);
 	preempt_enable();
-	clear_bit_unlock(QUARRY_POOL_NOTING, &pool->flags);
 	if (free < pool->low)
 		quarry_pool_request(pool);
+}
+
+void quarry_pool_forget_marks(struct quarry_pool *pool, struct quarry_pool_stack *stack, u32 mark)
+{
+	unsigned int i;
+
+	preempt_disable();
+	/* Who has it does not sleep, and may be setting marks for what is no more. */
+	while (test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags))
+		cpu_relax();
+	if (stack)
+		WRITE_ONCE(stack->mark, mark);
+	for (i = 0; i < quarry_pool_nr_stacks(pool); i++)
+		WRITE_ONCE(pool->stacks[i].few, pool->low);
+	clear_bit_unlock(QUARRY_POOL_NOTING, &pool->flags);
+	preempt_enable();
 }
 
 static unsigned int this_shard(const struct quarry_pool *pool)
@@ -317,8 +347,14 @@ void *quarry_pool_take_gfp(struct quarry_pool *pool, gfp_t gfp)
 		if (ret && ret != -EAGAIN)
 			break;
 		ret = quarry_pool_grow(pool, gfp);
-		/* Others may be faster, or about to push what they have made. */
-		cond_resched();
+		/*
+		 * Others may be faster, or about to push what they have made, or to give it up
+		 * after a grace period: they need the CPU, and may be of lower priority.
+		 */
+		if (ret == -EAGAIN)
+			schedule_timeout_uninterruptible(1);
+		else
+			cond_resched();
 	}
 	atomic_long_inc(&pool->misses);
 	return NULL;
@@ -424,12 +460,17 @@ EXPORT_SYMBOL_GPL(quarry_pool_give);
 
 void quarry_pool_get_stats(struct quarry_pool *pool, struct quarry_pool_stats *stats)
 {
+	u64 before = atomic_long_read(&pool->total);
 	unsigned long free;
 
+	/* See note_peak(). */
+	smp_rmb();
 	quarry_pool_count_free(pool, &free);
+	/* As above. */
+	smp_rmb();
 	stats->count = pool->count;
 	stats->max = pool->max;
-	stats->total = atomic_long_read(&pool->total);
+	stats->total = min_t(u64, before, atomic_long_read(&pool->total));
 	/* While it grows or shrinks there may be more in stacks than that. */
 	stats->out = stats->total - min_t(u64, stats->total, free);
 	stats->peak = max_t(u64, READ_ONCE(pool->peak), stats->out);

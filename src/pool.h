@@ -121,6 +121,12 @@ bool quarry_pool_claim(struct quarry_pool *pool, struct quarry_pool_stack *stack
 bool quarry_pool_count_free(struct quarry_pool *pool, unsigned long *nr);
 /* Sets the marks for few, or asks for growth if it is few.  Any context. */
 void quarry_pool_note_few(struct quarry_pool *pool);
+/*
+ * The marks for few are of no use: until they are set anew each take that leaves a stack with
+ * less than all of them counts.  @stack, if not NULL, has got a chunk, or lost it, and is
+ * to have @mark from now on.  Process context.
+ */
+void quarry_pool_forget_marks(struct quarry_pool *pool, struct quarry_pool_stack *stack, u32 mark);
 /* Pops one, or NULL; counts no miss, asks for nothing. */
 void *quarry_pool_try(struct quarry_pool *pool);
 

@@ -95,8 +95,9 @@ static bool construct(struct quarry_pool *pool, void *base, u32 nr)
 
 	for (i = 0; i < nr && !dead; i++) {
 		rcu_read_lock();
-		/* Pairs with quarry_pools_disown(), which waits for us after both. */
 		ctor = READ_ONCE(pool->ctor);
+		/* Pairs with smp_wmb() in disown_pool(), whose caller waits for us after both. */
+		smp_rmb();
 		dead = test_bit(QUARRY_POOL_DEAD, &pool->flags);
 		if (ctor && !dead)
 			ctor(base + chunk_bytes(pool, i));
@@ -199,6 +200,8 @@ static void push_all(struct quarry_pool *pool, unsigned int slot,
 	atomic_long_add(nr, &pool->total);
 	atomic_long_add(nr, &pool->grown);
 	atomic_long_inc(&pool->hp->nr_grown_chunks);
+	/* Again, as somebody may have counted them without the total. */
+	quarry_pool_forget_marks(pool, stack, nr);
 }
 
 static bool may_grow(const struct quarry_pool *pool)
@@ -251,6 +254,7 @@ void quarry_pool_serve(struct quarry_defer *defer, struct llist_node *node)
 {
 	struct quarry_pool *pool = container_of(node, struct quarry_pool, growing);
 	unsigned long free;
+	int ret;
 
 	quarry_defer_release(node);
 	while (may_grow(pool)) {
@@ -259,8 +263,12 @@ void quarry_pool_serve(struct quarry_defer *defer, struct llist_node *node)
 			quarry_pool_note_few(pool);
 			return;
 		}
-		if (quarry_pool_grow(pool, GFP_AHEAD)) {
-			WRITE_ONCE(pool->not_before, jiffies + PAUSE);
+		ret = quarry_pool_grow(pool, GFP_AHEAD);
+		if (ret) {
+			/* Others that grow, or give up, are soon done. */
+			WRITE_ONCE(pool->not_before, jiffies + (ret == -EAGAIN ? 1 : PAUSE));
+			/* Stacks fall below their marks meanwhile, and nobody is asked. */
+			quarry_pool_forget_marks(pool, NULL, 0);
 			return;
 		}
 		cond_resched();
@@ -277,8 +285,8 @@ static bool empty_slot(struct quarry_pool *pool, unsigned int slot)
 	unsigned long free;
 	bool ok = false;
 
-	/* About to be grown. */
-	if (!chunk)
+	/* About to be grown; or not counted yet, see push_all(): then others' would go. */
+	if (!chunk || atomic_long_read(&pool->total) < pool->count + chunk->nr)
 		return false;
 	quarry_pool_count_free(pool, &free);
 	/* Fewer than that would be grown again at once. */
@@ -293,12 +301,8 @@ static bool empty_slot(struct quarry_pool *pool, unsigned int slot)
 		atomic_long_add(chunk->nr, &pool->total);
 		return false;
 	}
-	WRITE_ONCE(slot_stack(pool, slot)->mark, 0);
-	if (READ_ONCE(slot_stack(pool, slot)->few)) {
-		WRITE_ONCE(slot_stack(pool, slot)->few, 0);
-		/* The others' have to add up to enough. */
-		quarry_pool_note_few(pool);
-	}
+	/* The others' for few do not add up to enough. */
+	quarry_pool_forget_marks(pool, slot_stack(pool, slot), 0);
 	atomic_long_add(chunk->nr, &pool->shrunk);
 	atomic_long_dec(&pool->hp->nr_grown_chunks);
 	set_owners(chunk, QUARRY_OWNER_NONE);
@@ -437,9 +441,11 @@ static void free_pool(struct quarry_pool *pool)
 	struct quarry_meta *meta = &pool->hp->pages.meta;
 	unsigned int i;
 
-	for (i = 0; pool->chunks && i < pool->nr_base + pool->nr_slots; i++)
+	for (i = 0; pool->chunks && i < pool->nr_base + pool->nr_slots; i++) {
 		if (pool->chunks[i])
 			free_chunk(pool->chunks[i]);
+		cond_resched();
+	}
 	if (pool->chunks)
 		quarry_meta_free(meta, pool->chunks, chunks_size(pool));
 	if (pool->stacks)
@@ -562,11 +568,14 @@ void quarry_pool_destroy(struct quarry_pool *pool)
 	if (IS_ERR_OR_NULL(pool))
 		return;
 	hp = pool->hp;
-	if (test_bit(QUARRY_POOL_DEFERRED, &pool->flags))
-		quarry_defer_flush_all(&hp->pages.defer);
 	mutex_lock(&hp->mutex);
+	/* Nothing is asked for any more, and no constructor called that a module takes along. */
+	set_bit(QUARRY_POOL_DEAD, &pool->flags);
 	list_del(&pool->node);
 	mutex_unlock(&hp->mutex);
+	/* After that: who has it give up chunks might have asked for some until then. */
+	if (test_bit(QUARRY_POOL_DEFERRED, &pool->flags))
+		quarry_defer_flush_all(&hp->pages.defer);
 	destroy_pool(pool);
 }
 EXPORT_SYMBOL_GPL(quarry_pool_destroy);

@@ -97,6 +97,8 @@ static long verify_stack(struct quarry_pool *pool, struct quarry_pool_stack *sta
 		if (found && link->below != below - 1)
 			return -EUCLEAN;
 		below = link->below;
+		if (!(found % 4096))
+			cond_resched();
 	}
 	return found && below ? -EUCLEAN : found;
 }

@@ -16,10 +16,10 @@
 
 #include "heap.h"
 
-/* Head of a record, in the buffer. */
+/* Head of a record, in the buffer.  Who writes beyond a message spoils @seq before @len. */
 struct quarry_record {
-	u32 len;		/* of what follows, and the two bits below */
 	u32 seq;		/* position / 8, low bits: whose head this is */
+	u32 len;		/* of what follows, and the two bits below */
 	u8 data[];
 };
 

@@ -13,6 +13,7 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "fault.h"
@@ -121,12 +122,14 @@ static void report_unfinished(struct quarry_ring *ring)
 {
 	u64 tail = atomic64_read(&ring->tail), pos = tail & ~QUARRY_RING_HELD;
 	u64 head = atomic64_read(&ring->head);
-	unsigned long nr = 0;
+	unsigned long nr = 0, i;
 	u32 len;
 
-	for (; pos < head; pos += quarry_ring_stride(len)) {
+	for (i = 1; pos < head; i++, pos += quarry_ring_stride(len)) {
 		len = quarry_ring_record_at(ring, pos)->len;
 		nr += !quarry_ring_is_committed(ring, pos);
+		if (!(i % 4096))
+			cond_resched();
 	}
 	if (nr || tail & QUARRY_RING_HELD)
 		quarry_report("ring %s (made in %s, %s:%u) destroyed: %lu messages open, %u held\n",

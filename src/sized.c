@@ -185,6 +185,10 @@ static const char *what_is(unsigned long owner)
 	case QUARRY_OWNER_HOT:
 	case QUARRY_OWNER_RUN:
 		return "inside a run of pages";
+	case QUARRY_OWNER_SHARED:
+		if (owner != QUARRY_OWNER_NONE)
+			return "in a shared arena";
+		fallthrough;
 	default:
 		return "free or inside a run of pages";
 	}

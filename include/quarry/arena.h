@@ -206,7 +206,8 @@ void quarry_arena_put(struct quarry_arena *arena);
  * quarry_arena_get_of().
  *
  * Context: Any.
- * Return: the arena, or NULL if @ptr points into none, or into the caller's own buffer.
+ * Return: the arena, or NULL if @ptr points into none, into a shared one, or into the caller's own
+ * buffer.
  */
 struct quarry_arena *quarry_arena_of(const void *ptr);
 

@@ -56,8 +56,8 @@ struct quarry_pool_params {
  * @max: what it may grow to
  * @total: that it has
  * @out: taken and not given back
- * @peak: largest @out so far.  While CPUs take at the same time a peak may be missed that
- *        lasts no longer than they do.
+ * @peak: largest @out so far.  Exact for one CPU at a time; while several take and give a peak
+ *        may be missed.
  * @grown: made later, so far
  * @shrunk: of those, given up again
  * @misses: takes that failed, so far

@@ -141,7 +141,7 @@ void *quarry_ring_reserve(struct quarry_ring *ring, size_t len);
  * @data: from quarry_ring_reserve(), not to be touched any more
  *
  * A second time, and a pointer that is no reservation, are reported and change nothing, unless the
- * room has meanwhile been reserved again at the same place.
+ * room has meanwhile been reserved again: then that may go unnoticed, and damage other messages.
  *
  * Context: Any, NMI too.
  */
@@ -224,7 +224,8 @@ int quarry_ring_read(struct quarry_ring *ring, void *buf, size_t size);
  * @ring: a ring made with waitable set; else it is reported
  * @timeout: for so many jiffies, or %MAX_SCHEDULE_TIMEOUT
  *
- * May return early if what became ready was discarded.  To have a kthread stop in time wait for a
+ * May return early if what became ready was discarded, or is padding before the end of the
+ * buffer.  To have a kthread stop in time wait for a
  * limited time only.
  *
  * Context: Process context, sleeps.  The consumer's.
@@ -237,6 +238,8 @@ long quarry_ring_wait(struct quarry_ring *ring, long timeout);
 /**
  * quarry_ring_is_empty() - is there no message, committed or not?
  * @ring: the ring
+ *
+ * A discarded one is there until its turn has come, for quarry_ring_used(), too.
  *
  * Context: Any, NMI too.
  * Return: true if there was none at that moment.
