@@ -43,8 +43,8 @@
 #define NR_SWEEP	256
 #define MAX_OBJS	(SZ_1M / SIZE)
 
-#define MIN_ORDER	3	/* of sweep */
-#define MAX_ORDER	16
+#define LEAST_ORDER	3	/* of sweep */
+#define MOST_ORDER	16
 #define MAX_SWEEP_BYTES	SZ_256K	/* of a round of one size */
 
 #define GROW_STEP	64
@@ -356,7 +356,7 @@ static void draw_sizes(struct arena_case *ac)
 
 	prandom_seed_state(&rnd, 1);
 	for (i = 0; i < NR_SWEEP; i++) {
-		order = MIN_ORDER + prandom_u32_state(&rnd) % (MAX_ORDER - MIN_ORDER);
+		order = LEAST_ORDER + prandom_u32_state(&rnd) % (MOST_ORDER - LEAST_ORDER);
 		ac->sizes[i] = (1U << order) + prandom_u32_state(&rnd) % ((1U << order) + 1);
 	}
 }
@@ -403,7 +403,7 @@ static int sweep_sizes(struct arena_case *ac, struct bench_text *notes)
 	bench_put(notes, "\narena-sweep: each size by itself, %s per object\n",
 		  quarry_bench_meter.has_ns ? "ns" : "instructions");
 	bench_put(notes, "%8s %11s %11s   ratio  p10 to p90\n", "bytes", "quarry", "kmalloc");
-	for (order = MIN_ORDER; order <= MAX_ORDER && !ret; order++) {
+	for (order = LEAST_ORDER; order <= MOST_ORDER && !ret; order++) {
 		for (i = 0; i < NR_SWEEP; i++)
 			ac->sizes[i] = 1U << order;
 		set_nr_objs(ac, min(MAX_SWEEP_BYTES >> order, 1024));

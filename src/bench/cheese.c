@@ -53,7 +53,7 @@ struct cheese {
 	struct quarry_arena *arena;
 	long slab_pages_start;
 	u64 peak_bytes[NR_HOLDERS];
-	u64 nr_kernel_calls;
+	u64 nr_kernel_calls[NR_HOLDERS];
 	u64 shares[NR_HOLDERS][NR_REPS];	/* in thousandths */
 	u32 order[NR_OBJS];			/* the first NR_FREED go */
 	void *objs[NR_OBJS];			/* NULL if freed */
@@ -92,7 +92,6 @@ static u64 held_by_heap(struct cheese *ch)
 	struct quarry_heap_stats stats;
 
 	quarry_heap_get_stats(ch->heap, &stats);
-	ch->nr_kernel_calls = stats.nr_kernel_calls;
 	return stats.resident;
 }
 
@@ -255,12 +254,15 @@ static int run_opened(struct cheese *ch, enum holder who, u64 *share)
 static int run_holder(struct cheese *ch, enum holder who, u64 *share)
 {
 	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
+	struct quarry_heap_stats stats;
 	int ret;
 
 	ch->heap = quarry_heap_create(&params);
 	if (IS_ERR(ch->heap))
 		return PTR_ERR(ch->heap);
 	ret = holders[who].open(ch) ?: run_opened(ch, who, share);
+	quarry_heap_get_stats(ch->heap, &stats);
+	ch->nr_kernel_calls[who] = stats.nr_kernel_calls;
 	holders[who].close(ch);
 	quarry_heap_destroy(ch->heap);
 	return ret;
@@ -280,7 +282,7 @@ static void shuffle(struct cheese *ch, unsigned int seed)
 }
 
 /* The first is to warm up. */
-static int run_reps(struct cheese *ch, struct quarry_bench_result *res)
+static int run_reps(struct cheese *ch)
 {
 	enum holder who;
 	u64 share = 0;
@@ -292,8 +294,6 @@ static int run_reps(struct cheese *ch, struct quarry_bench_result *res)
 			ret = run_holder(ch, who, &share);
 			if (ret)
 				return ret;
-			if (who == CACHE)
-				res->calls[QUARRY_BENCH_QUARRY] = ch->nr_kernel_calls;
 			if (i >= 0)
 				ch->shares[who][i] = share;
 		}
@@ -338,8 +338,9 @@ int quarry_bench_swiss_cheese(struct quarry_bench_result *res)
 	ch = vzalloc(sizeof(*ch));
 	if (!ch)
 		return -ENOMEM;
-	ret = run_reps(ch, res);
+	ret = run_reps(ch);
 	if (!ret) {
+		res->calls[QUARRY_BENCH_QUARRY] = ch->nr_kernel_calls[CACHE];
 		res->calls[QUARRY_BENCH_PEER] = NR_OBJS;
 		res->peak_bytes[QUARRY_BENCH_QUARRY] = ch->peak_bytes[CACHE];
 		res->peak_bytes[QUARRY_BENCH_PEER] = ch->peak_bytes[KMEM];

@@ -11,7 +11,8 @@
  *			each frees what others allocated.
  *	xmalloc		C. Lever and D. Boreham, "malloc() performance in a multithreaded Linux
  *			environment", USENIX 2000.  One thread only allocates, the other only
- *			frees: 16 sizes from 8 to 2048 bytes, handed over through a ring.
+ *			frees: 16 sizes from 8 to 2048 bytes, in batches of 64, of which 8 are
+ *			on the way at most.
  *	mstress		D. Leijen, B. Zorn and L. de Moura, "Mimalloc: free list sharding in
  *			action", MSR-TR-2019-18.  Sizes are powers of two, small ones more often
  *			than large ones.  Most objects die soon, some stay long, and some go to
@@ -27,10 +28,10 @@
  * until the last is through: throughput.  The empty loop has all but the allocator.
  */
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
-#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <quarry/heap.h>
@@ -43,6 +44,8 @@
 #define LARSON_SLOTS	1000
 #define LARSON_MIN	8
 #define LARSON_RANGE	993
+#define XMALLOC_BATCH	64	/* objects handed over at once */
+#define XMALLOC_BATCHES	8	/* on the way at most */
 #define MSTRESS_SOON	256	/* objects of a thread that die soon; power of two */
 #define MSTRESS_LATE	1024	/* that stay long; power of two */
 #define MSTRESS_SHARED	64	/* slots that all threads share; power of two */
@@ -61,13 +64,19 @@ struct classic_thread {
 	void *late[MSTRESS_LATE];
 } ____cacheline_aligned;
 
+struct classic_batch {
+	unsigned int nr;
+	void *objs[XMALLOC_BATCH];
+};
+
 /* What a side has; all objects are NULL where there is none. */
 struct classic_side {
 	unsigned int turn;		/* larson: who has whose objects */
 	void *first[NR_THREADS];	/* cache-scratch: side by side */
 	struct classic_thread threads[NR_THREADS];
 	void *shared[MSTRESS_SHARED] ____cacheline_aligned;
-	struct bench_ring ring;
+	struct classic_batch batches[XMALLOC_BATCHES];
+	struct bench_ring full, empty;
 };
 
 typedef int (*work_fn)(struct quarry_bench_crew *crew, unsigned int id);
@@ -151,32 +160,57 @@ static __always_inline int larson(struct classic_case *cc, unsigned int id, unsi
 	return 0;
 }
 
-/* Who has no memory hands over NULL, so that the other one ends, too. */
+/* Who has no memory hands over a batch that is not full, so that the other one ends, too. */
+static __always_inline int xmalloc_write(struct classic_case *cc, unsigned int nr,
+					 const enum quarry_bench_side side)
+{
+	struct classic_side *cs = &cc->sides[side];
+	struct classic_batch *batch;
+	unsigned int i;
+
+	while (nr--) {
+		batch = bench_ring_get(&cs->empty);
+		for (i = 0; i < XMALLOC_BATCH; i++) {
+			batch->objs[i] = get(cc, 0, xmalloc_sizes[i % ARRAY_SIZE(xmalloc_sizes)],
+					     side);
+			if (unlikely(!batch->objs[i]))
+				break;
+		}
+		batch->nr = i;
+		bench_ring_put(&cs->full, batch);
+		if (unlikely(i < XMALLOC_BATCH))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static __always_inline int xmalloc_read(struct classic_case *cc, unsigned int nr,
+					const enum quarry_bench_side side)
+{
+	struct classic_side *cs = &cc->sides[side];
+	struct classic_batch *batch;
+	unsigned int i, nr_objs = XMALLOC_BATCH;
+
+	while (nr-- && likely(nr_objs == XMALLOC_BATCH)) {
+		batch = bench_ring_get(&cs->full);
+		nr_objs = batch->nr;
+		for (i = 0; i < nr_objs; i++)
+			put(batch->objs[i], side);
+		bench_ring_put(&cs->empty, batch);
+	}
+	return nr_objs == XMALLOC_BATCH ? 0 : -ENOMEM;
+}
+
 static __always_inline int xmalloc(struct classic_case *cc, unsigned int id, unsigned int nr,
 				   const enum quarry_bench_side side)
 {
-	struct bench_ring *ring = &cc->sides[side].ring;
-	void *obj;
-
-	while (nr--) {
-		if (id) {
-			obj = bench_ring_get(ring);
-		} else {
-			obj = get(cc, id, xmalloc_sizes[nr % ARRAY_SIZE(xmalloc_sizes)], side);
-			bench_ring_put(ring, obj);
-		}
-		if (unlikely(!obj))
-			return -ENOMEM;
-		if (id)
-			put(obj, side);
-	}
-	return 0;
+	return id ? xmalloc_read(cc, nr, side) : xmalloc_write(cc, nr, side);
 }
 
 /* Each order half as often as the one below it. */
 static __always_inline size_t mstress_size(u32 *rnd)
 {
-	return 8UL << min(__builtin_ctz(draw(rnd) | BIT(MSTRESS_ORDERS - 1)), MSTRESS_ORDERS - 1);
+	return 8UL << __ffs(draw(rnd) | BIT(MSTRESS_ORDERS - 1));
 }
 
 static __always_inline int mstress(struct classic_case *cc, unsigned int id, unsigned int nr,
@@ -343,13 +377,6 @@ static void free_array(void **objs, unsigned int nr, enum quarry_bench_side side
 	}
 }
 
-/* Of xmalloc a reader that failed leaves what it did not read. */
-static void free_ring(struct bench_ring *ring, enum quarry_bench_side side)
-{
-	for (; ring->head != ring->tail; ring->head++)
-		free_array(&ring->objs[ring->head % BENCH_RING_OBJS], 1, side);
-}
-
 static void free_all(struct classic_case *cc, enum quarry_bench_side side)
 {
 	struct classic_side *cs = &cc->sides[side];
@@ -362,7 +389,6 @@ static void free_all(struct classic_case *cc, enum quarry_bench_side side)
 	}
 	free_array(cs->first, NR_THREADS, side);
 	free_array(cs->shared, MSTRESS_SHARED, side);
-	free_ring(&cs->ring, side);
 }
 
 static int run_heap(struct classic_case *cc, struct quarry_bench_result *res)
@@ -380,11 +406,21 @@ static int run_heap(struct classic_case *cc, struct quarry_bench_result *res)
 	return ret;
 }
 
+static void init_side(struct classic_side *cs)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_THREADS; i++)
+		cs->threads[i].rnd = i + 1;
+	for (i = 0; i < XMALLOC_BATCHES; i++)
+		bench_ring_put(&cs->empty, &cs->batches[i]);
+}
+
 static int run_case(struct quarry_bench_result *res, const work_fn *work_of_sides,
 		    unsigned int ops_per_round)
 {
 	struct classic_case *cc;
-	unsigned int id, side;
+	unsigned int side;
 	int ret;
 
 	if (quarry_bench_meter.icount)
@@ -399,8 +435,7 @@ static int run_case(struct quarry_bench_result *res, const work_fn *work_of_side
 	res->peer = "kmalloc";
 	res->per = "obj";
 	for (side = 0; side < QUARRY_BENCH_NR_SIDES; side++)
-		for (id = 0; id < NR_THREADS; id++)
-			cc->sides[side].threads[id].rnd = id + 1;
+		init_side(&cc->sides[side]);
 	cc->work = work_of_sides;
 	cc->side_by_side = work_of_sides == scratch_work;
 	cc->slices.slice = run_slice;
@@ -421,7 +456,7 @@ int quarry_bench_larson(struct quarry_bench_result *res)
 /* The one allocates what the other frees. */
 int quarry_bench_xmalloc(struct quarry_bench_result *res)
 {
-	return run_case(res, xmalloc_work, 1);
+	return run_case(res, xmalloc_work, XMALLOC_BATCH);
 }
 
 int quarry_bench_mstress(struct quarry_bench_result *res)

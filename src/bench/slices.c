@@ -18,16 +18,16 @@
 #define SLICE_NS	(2 * NSEC_PER_MSEC)
 #define MAX_ROUNDS	8192U
 #define MAX_TIMES	32U	/* of a cheap side: its noise is that of a slice as long */
-#define TRY_OPS		64	/* to find out; at least */
+#define TRY_NS		(64 * NSEC_PER_USEC)	/* to find out; clocks may tick once in 256 ns */
 
-static void count_calls(struct quarry_bench_loops *loops, enum quarry_bench_side side,
-			unsigned int nr)
+/* Of what is noted of a slice, so that sides can be compared. */
+static void count_calls(struct quarry_bench_loops *loops, enum quarry_bench_side side)
 {
 	unsigned int nr_calls = loops->nr_calls[side];
 
 	if (side == QUARRY_BENCH_PEER && !nr_calls)
 		nr_calls = loops->nr_ops;
-	loops->nr_calls_done[side] += (u64)nr * nr_calls;
+	loops->nr_calls_done[side] += (u64)loops->nr_rounds * nr_calls;
 }
 
 static int measure(struct quarry_bench_loops *loops, enum quarry_bench_side side,
@@ -37,7 +37,6 @@ static int measure(struct quarry_bench_loops *loops, enum quarry_bench_side side
 	unsigned long flags = 0;
 	int ret;
 
-	count_calls(loops, side, nr);
 	if (quarry_bench_meter.icount)
 		flags = quarry_bench_quiet_begin();
 	quarry_bench_read(cost);
@@ -65,7 +64,7 @@ static int run_slice(struct quarry_bench_loops *loops, enum quarry_bench_side si
 
 	if (ret)
 		return ret;
-	count_calls(loops, side, 1);
+	count_calls(loops, side);
 	ret = measure(loops, side, loops->nr_rounds * loops->nr_times[side], cost);
 	cost->ns = div_u64(cost->ns, loops->nr_times[side]);
 	cost->instructions = div_u64(cost->instructions, loops->nr_times[side]);
@@ -74,32 +73,43 @@ static int run_slice(struct quarry_bench_loops *loops, enum quarry_bench_side si
 	return ret;
 }
 
-/* Find out what @nr rounds cost; the first time is to warm up. */
-static int try_side(struct quarry_bench_loops *loops, enum quarry_bench_side side,
-		    unsigned int nr, u64 *cost)
+static u64 took(const struct quarry_bench_reading *cost)
+{
+	return quarry_bench_meter.icount ? cost->instructions : cost->ns;
+}
+
+/* Find out what a round costs, in thousandths. */
+static int try_side(struct quarry_bench_loops *loops, enum quarry_bench_side side, u64 *cost)
 {
 	struct quarry_bench_reading reading = { };
-	int ret = measure(loops, side, nr, &reading) ?: measure(loops, side, nr, &reading);
+	unsigned int nr = 1;
+	int ret;
 
-	*cost = max3(1ULL, reading.ns, quarry_bench_meter.icount ? reading.instructions : 0);
+	ret = measure(loops, side, nr, &reading);
+	while (!ret && took(&reading) < TRY_NS && nr < MAX_ROUNDS) {
+		nr *= 2;
+		ret = measure(loops, side, nr, &reading);
+	}
+	/* That was to warm up as well. */
+	ret = ret ?: measure(loops, side, nr, &reading);
+	*cost = max(div_u64(took(&reading) * 1000, nr), 1ULL);
 	return ret;
 }
 
 /* Powers of two, so that small differences between runs make none. */
 static int choose_nr_rounds(struct quarry_bench_loops *loops)
 {
-	unsigned int nr = DIV_ROUND_UP(TRY_OPS, loops->nr_ops);
 	u64 costs[QUARRY_BENCH_NR_SIDES] = { }, worst = 1;
 	enum quarry_bench_side side;
 	int ret;
 
 	for (side = 0; side < QUARRY_BENCH_NR_SIDES; side++) {
-		ret = try_side(loops, side, nr, &costs[side]);
+		ret = try_side(loops, side, &costs[side]);
 		if (ret)
 			return ret;
 		worst = max(worst, costs[side]);
 	}
-	loops->nr_rounds = rounddown_pow_of_two(clamp_t(u64, SLICE_NS * nr / worst, 1,
+	loops->nr_rounds = rounddown_pow_of_two(clamp_t(u64, SLICE_NS * 1000 / worst, 1,
 							MAX_ROUNDS));
 	for (side = 0; side < QUARRY_BENCH_NR_SIDES; side++)
 		loops->nr_times[side] = quarry_bench_meter.icount ? 1 :

@@ -23,7 +23,7 @@ struct quarry_heap;
  * @nr_rounds: rounds in a slice, set here
  * @nr_times: how often a side does them in a slice, so that all slices take as long; what is
  *            noted is one of these times.  Set here.
- * @nr_calls_done: requests so far, counted here
+ * @nr_calls_done: requests in what was noted, counted here
  * @peak_bytes: most that @heap held at the end of a slice
  * @run: the samples
  */
