@@ -8,7 +8,8 @@ KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 KERNEL ?= 6.12
 PREFIX ?= /usr/local
 
-.PHONY: all modules run record bench bench-check test compat shell check install clean help setup kdir
+.PHONY: all modules run record bench bench-check test compat shell check install clean help \
+	setup kdir
 
 all: modules
 
@@ -34,7 +35,7 @@ run:
 
 bench:
 	@scripts/bench $(if $(CASE),--case '$(CASE)') $(if $(PLATFORM),--platform '$(PLATFORM)') \
-		$(if $(filter-out 0,$(QUICK)),--quick)
+		$(if $(filter-out 0,$(QUICK)),--quick) $(if $(TRACE),--trace '$(TRACE)')
 
 bench-check:
 	@scripts/bench --check
@@ -69,7 +70,7 @@ help:
 	@echo '  make record [SCRIPT=file] [OUT=build/recorded.trace.gz] [KERNEL=6.12|6.12-rt|6.1]'
 	@echo '                      record what a shell script asks of the kernel, in QEMU, and'
 	@echo '                      replay it; of a live machine: scripts/record-trace --help'
-	@echo '  make bench [CASE=names] [PLATFORM=uml|icount|smp] [QUICK=1]'
+	@echo '  make bench [CASE=names] [PLATFORM=uml|icount|smp] [QUICK=1] [TRACE=file[.gz]]'
 	@echo '                      side by side with the allocators of the kernel, on three'
 	@echo '                      platforms: build/bench/report.md; QUICK=1: five cases, a minute'
 	@echo '  make bench-check    have the fast paths more instructions than bench/golden.json?'

@@ -17,6 +17,13 @@
 /* In peak_bytes and calls of a result. */
 #define QUARRY_BENCH_UNKNOWN	U64_MAX
 
+/* Medians, in thousandths. */
+struct quarry_bench_shares {
+	bool known;
+	u64 quarry;
+	u64 peer;
+};
+
 /**
  * struct quarry_bench_result - what a case found
  * @name: of the case; set before it is run
@@ -25,8 +32,10 @@
  * @ns: time
  * @instructions: instructions
  * @gains: of a second CPU, for cases that are about that; stands in place of ratios
+ * @shares: of the bytes that came back, for a case that is about that; in place of ratios
  * @peak_bytes: most bytes held at a time
- * @calls: requests that reached the kernel's page allocator, or the peer as a whole
+ * @calls: requests that reached the kernel's page allocator; those of an arena to its heap, too;
+ *         or those that reached the peer as a whole
  * @left_out: why the case was not run, or NULL
  * @notes: where to write more than fits in the table
  */
@@ -37,6 +46,7 @@ struct quarry_bench_result {
 	struct quarry_bench_figures ns;
 	struct quarry_bench_figures instructions;
 	struct quarry_bench_gains gains;
+	struct quarry_bench_shares shares;
 	u64 peak_bytes[QUARRY_BENCH_NR_SIDES];
 	u64 calls[QUARRY_BENCH_NR_SIDES];
 	const char *left_out;
@@ -115,8 +125,28 @@ int quarry_bench_pages_o3(struct quarry_bench_result *res);
 int quarry_bench_pages_o9(struct quarry_bench_result *res);
 int quarry_bench_buddy_mix(struct quarry_bench_result *res);
 int quarry_bench_buddy_frag(struct quarry_bench_result *res);
+int quarry_bench_arena_64(struct quarry_bench_result *res);
+int quarry_bench_arena_64_frag(struct quarry_bench_result *res);
+int quarry_bench_arena_sweep(struct quarry_bench_result *res);
+int quarry_bench_arena_tree(struct quarry_bench_result *res);
+int quarry_bench_arena_slice(struct quarry_bench_result *res);
+int quarry_bench_arena_slice_each(struct quarry_bench_result *res);
+int quarry_bench_arena_life_256(struct quarry_bench_result *res);
+int quarry_bench_arena_life_4k(struct quarry_bench_result *res);
+int quarry_bench_arena_life_64k(struct quarry_bench_result *res);
+int quarry_bench_arena_life_1m(struct quarry_bench_result *res);
+int quarry_bench_arena_reset(struct quarry_bench_result *res);
+int quarry_bench_arena_grow(struct quarry_bench_result *res);
+int quarry_bench_frame(struct quarry_bench_result *res);
+int quarry_bench_larson(struct quarry_bench_result *res);
+int quarry_bench_xmalloc(struct quarry_bench_result *res);
+int quarry_bench_mstress(struct quarry_bench_result *res);
+int quarry_bench_cache_scratch(struct quarry_bench_result *res);
+int quarry_bench_swiss_cheese(struct quarry_bench_result *res);
+int quarry_bench_calls_1m_100(struct quarry_bench_result *res);
 int quarry_bench_replay_ext4(struct quarry_bench_result *res);
 int quarry_bench_replay_fork(struct quarry_bench_result *res);
+int quarry_bench_replay_trace(struct quarry_bench_result *res);
 int quarry_bench_aging(struct quarry_bench_result *res);
 int quarry_bench_decay(struct quarry_bench_result *res);
 int quarry_bench_pressure(struct quarry_bench_result *res);

@@ -28,17 +28,22 @@
 #define UML	QUARRY_BENCH_UML
 #define SMP	QUARRY_BENCH_SMP
 
+/* An aim for the calls. */
+#define NO_CALLS	UINT_MAX
+
 /*
- * Aims in hundredths, 0 for none.  One for the bytes held rules on all machines.  One for
- * the gain is a least one, and so is the peer's gain.  A case that has several peers is
- * there once for each.
+ * Aims in hundredths, 0 for none.  One for the bytes held or the calls rules on all machines.
+ * One for the gain, or for the share that comes back, is a least one, and so is the peer's.  A
+ * case that has several peers is there once for each.
  */
 static const struct bench_case {
 	const char *name;
 	int (*run)(struct quarry_bench_result *res);
 	unsigned int aims[QUARRY_BENCH_NR_PLATFORMS];
 	unsigned int bytes_aim;
+	unsigned int calls_aim;
 	unsigned int gain_aim;
+	unsigned int share_aim;
 } cases[] = {
 	{ "cache-pair-64", quarry_bench_cache_pair_64, { [ICOUNT] = 28, [UML] = 25 } },
 	{ "cache-pair-64", quarry_bench_objpool_64 },
@@ -67,8 +72,28 @@ static const struct bench_case {
 	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
 	{ "buddy-mix", quarry_bench_buddy_mix, { [ICOUNT] = 20 } },
 	{ "buddy-frag", quarry_bench_buddy_frag },
+	{ "arena-64", quarry_bench_arena_64, { [ICOUNT] = 9, [UML] = 10 } },
+	{ "arena-64", quarry_bench_arena_64_frag },
+	{ "arena-sweep", quarry_bench_arena_sweep },
+	{ "arena-tree", quarry_bench_arena_tree, { [UML] = 25 } },
+	{ "arena-slice", quarry_bench_arena_slice, { [UML] = 33 }, .calls_aim = 10 },
+	{ "arena-slice", quarry_bench_arena_slice_each, { [UML] = 33 }, .calls_aim = 10 },
+	{ "arena-life-256", quarry_bench_arena_life_256 },
+	{ "arena-life-4k", quarry_bench_arena_life_4k },
+	{ "arena-life-64k", quarry_bench_arena_life_64k },
+	{ "arena-life-1m", quarry_bench_arena_life_1m },
+	{ "arena-reset", quarry_bench_arena_reset, { [UML] = 25 } },
+	{ "arena-grow", quarry_bench_arena_grow, { [UML] = 25 } },
+	{ "frame", quarry_bench_frame, .calls_aim = NO_CALLS },
+	{ "larson", quarry_bench_larson, { [SMP] = 60 } },
+	{ "xmalloc", quarry_bench_xmalloc, { [SMP] = 60 } },
+	{ "mstress", quarry_bench_mstress, { [SMP] = 60 } },
+	{ "cache-scratch", quarry_bench_cache_scratch, { [SMP] = 60 } },
+	{ "swiss-cheese", quarry_bench_swiss_cheese, .share_aim = 60 },
+	{ "calls-1m-100", quarry_bench_calls_1m_100 },
 	{ "replay-ext4", quarry_bench_replay_ext4, { [UML] = 34 } },
 	{ "replay-fork", quarry_bench_replay_fork, { [UML] = 34 } },
+	{ "replay-trace", quarry_bench_replay_trace },
 	{ "aging", quarry_bench_aging },
 	{ "decay", quarry_bench_decay },
 	{ "pressure", quarry_bench_pressure, { [UML] = 130 } },
@@ -196,8 +221,19 @@ static const char *judge(struct spread s, u64 aim, bool at_least)
 	return (at_least ? s.median >= aim : s.median <= aim) ? "met" : "missed";
 }
 
+static void put_calls_aim(struct bench_text *text, unsigned int aim, const char *separator,
+			  const u64 *calls)
+{
+	bool met = aim == NO_CALLS ? !calls[QUARRY_BENCH_QUARRY] :
+		   calls[QUARRY_BENCH_QUARRY] * 100 <= calls[QUARRY_BENCH_PEER] * aim;
+
+	if (aim == NO_CALLS)
+		aim = 0;
+	bench_put(text, "%scalls 0.%02u %s", separator, aim, met ? "met" : "missed");
+}
+
 static void put_aims(struct bench_text *text, const struct bench_case *bc, struct spread s,
-		     enum quarry_bench_platform here)
+		     const u64 *calls, enum quarry_bench_platform here)
 {
 	const char *separator = "  ";
 	bool none = true;
@@ -211,6 +247,10 @@ static void put_aims(struct bench_text *text, const struct bench_case *bc, struc
 		if (p == here)
 			bench_put(text, " %s", judge(s, bc->aims[p] * 10, false));
 		separator = ", ";
+		none = false;
+	}
+	if (bc->calls_aim) {
+		put_calls_aim(text, bc->calls_aim, separator, calls);
 		none = false;
 	}
 	bench_put(text, none ? "  -\n" : "\n");
@@ -253,6 +293,16 @@ static void put_bytes_ratio(struct bench_text *text, const struct bench_case *bc
 		  bc->bytes_aim, ratio <= bc->bytes_aim * 10 ? "met" : "missed");
 }
 
+/* Of Quarry, where the ratio stands in other cases. */
+static void put_shares(struct bench_text *text, const struct bench_case *bc,
+		       const struct quarry_bench_shares *shares)
+{
+	bench_put(text, " %3llu.%03llu  %14s  share 0.%02u %s, the peer's %s\n",
+		  shares->quarry / 1000, shares->quarry % 1000, "-", bc->share_aim,
+		  shares->quarry >= bc->share_aim * 10 ? "met" : "missed",
+		  shares->quarry > shares->peer ? "met" : "missed");
+}
+
 /* Of times, or of instructions where the clock counts those. */
 static void put_ratio(struct bench_text *text, const struct bench_case *bc,
 		      const struct quarry_bench_result *res, enum quarry_bench_platform platform)
@@ -264,13 +314,17 @@ static void put_ratio(struct bench_text *text, const struct bench_case *bc,
 		bench_put(text, " %7s %14s  no peer in this kernel\n", "-", "-");
 		return;
 	}
+	if (res->shares.known) {
+		put_shares(text, bc, &res->shares);
+		return;
+	}
 	if (bc->bytes_aim) {
 		put_bytes_ratio(text, bc, res);
 		return;
 	}
 	s = (struct spread){ .median = fig->ratio, .p10 = fig->ratio_p10, .p90 = fig->ratio_p90 };
 	put_spread(text, s);
-	put_aims(text, bc, s, platform);
+	put_aims(text, bc, s, res->calls, platform);
 }
 
 static void note_best_gains(struct bench_text *notes, const struct bench_case *bc,
@@ -320,8 +374,13 @@ static void put_rows(struct bench_text *text, const struct bench_case *bc,
 	put_ratio(text, bc, res, platform);
 	if (res->peer) {
 		put_side(text, bc->name, res->peer, res, QUARRY_BENCH_PEER);
+		if (res->shares.known)
+			bench_put(text, " %3llu.%03llu", res->shares.peer / 1000,
+				  res->shares.peer % 1000);
 		bench_put(text, "\n");
 	}
+	if (res->shares.known)
+		return;
 	put_side(text, bc->name, "(empty loop)", res, QUARRY_BENCH_NONE);
 	bench_put(text, "\n");
 }
@@ -329,10 +388,12 @@ static void put_rows(struct bench_text *text, const struct bench_case *bc,
 static void put_legend(struct bench_text *text)
 {
 	bench_put(text, "ns, instructions: median slice without the empty loop; -: not known\n");
-	bench_put(text, "calls: allocations that reached the kernel; for the peer that is each\n");
+	bench_put(text, "calls: requests that reached the kernel; for the peer that is each;\n");
+	bench_put(text, "where arenas are measured, those to their heap as well\n");
 	bench_put(text, "ratio: quarry / peer in %s, median of the slices, which alternate\n",
 		  quarry_bench_meter.has_ns ? "ns" : "instructions");
 	bench_put(text, "where an aim is for bytes: of the peaks\n");
+	bench_put(text, "where one is for a share: each side's own, of the bytes that came back\n");
 	bench_put(text, "where one is for a gain: times one CPU after the other / both at once\n");
 	bench_put(text, "noisy: p10 to p90 is more than 20 %% of the median\n");
 }
