@@ -6,6 +6,7 @@
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include "../src/depot.h"
@@ -202,19 +203,55 @@ static void worker_empties_an_idle_heap(struct kunit *test)
 struct holder {
 	struct quarry_depot *depot;
 	bool holds;
+	bool wanted;		/* somebody is about to take it */
 };
 
 static void hold_depot(struct quarry_test_worker *worker)
 {
 	struct holder *holder = worker->arg;
 	unsigned long flags;
+	u64 end;
 
 	raw_spin_lock_irqsave(&holder->depot->lock, flags);
 	WRITE_ONCE(holder->holds, true);
-	/* Long enough for a busy host to get to the other CPU. */
-	mdelay(200);
+	end = ktime_get_ns() + 2 * NSEC_PER_SEC;
+	while (!READ_ONCE(holder->wanted) && ktime_get_ns() < end)
+		cpu_relax();
+	/* Long enough for a busy host to get to the other CPU; mdelay() may be far off there. */
+	end = ktime_get_ns() + 200 * NSEC_PER_MSEC;
+	while (ktime_get_ns() < end)
+		cpu_relax();
 	raw_spin_unlock_irqrestore(&holder->depot->lock, flags);
 	worker->nr_ops = 1;
+}
+
+/* Takes the lock while another CPU has it, unless the host had better things to do. */
+static void lock_held(struct kunit *test, struct holder *holder)
+{
+	struct quarry_test_worker worker;
+	unsigned long flags;
+	unsigned int other;
+	int ret;
+
+	WRITE_ONCE(holder->holds, false);
+	WRITE_ONCE(holder->wanted, false);
+	memset(&worker, 0, sizeof(worker));
+	/* On one CPU the holder would be done before we see that it holds. */
+	migrate_disable();
+	other = quarry_test_cpu(raw_smp_processor_id() == quarry_test_cpu(1) ? 0 : 1);
+	ret = quarry_test_worker_start(&worker, 0, other, 0, hold_depot, holder);
+	if (ret) {
+		migrate_enable();
+		KUNIT_FAIL(test, "no thread: %d", ret);
+		return;
+	}
+	while (!READ_ONCE(holder->holds))
+		cpu_relax();
+	WRITE_ONCE(holder->wanted, true);
+	quarry_depot_lock(holder->depot, &flags);
+	raw_spin_unlock_irqrestore(&holder->depot->lock, flags);
+	migrate_enable();
+	quarry_test_worker_stop(test, &worker);
 }
 
 static void busy_lock_counts_for_more(struct kunit *test)
@@ -224,27 +261,21 @@ static void busy_lock_counts_for_more(struct kunit *test)
 	struct quarry_heap *heap = slow_heap(test);
 	struct quarry_cache *cache = quarry_test_cache(test, heap, OBJ_SIZE, 0, 0, NULL);
 	struct quarry_mags *mags = mags_of(cache);
-	struct quarry_test_worker worker;
+	unsigned int tries = 10;
 	unsigned long flags;
 
 	QUARRY_NEEDS_SMP(test);
 	take(test, cache, objs, 1);
 	give(cache, objs, 1);
 	holder->depot = &mags->depots[0];
-	memset(&worker, 0, sizeof(worker));
-	KUNIT_ASSERT_EQ(test, quarry_test_worker_start(&worker, 0, quarry_test_cpu(1), 0,
-						       hold_depot, holder), 0);
-	while (!READ_ONCE(holder->holds))
-		cpu_relax();
 	holder->depot->busy = 0;
-	quarry_depot_lock(holder->depot, &flags);
-	raw_spin_unlock_irqrestore(&holder->depot->lock, flags);
+	while (!holder->depot->busy && tries--)
+		lock_held(test, holder);
 	KUNIT_EXPECT_EQ(test, holder->depot->busy, (unsigned long)QUARRY_BUSY_LOCK);
 	quarry_depot_lock(holder->depot, &flags);
 	raw_spin_unlock_irqrestore(&holder->depot->lock, flags);
 	KUNIT_EXPECT_EQ_MSG(test, holder->depot->busy, (unsigned long)QUARRY_BUSY_LOCK,
 			    "a lock that was free");
-	quarry_test_worker_stop(test, &worker);
 }
 
 /* === What a CPU holds === */

@@ -5,6 +5,7 @@
  */
 #include <linux/completion.h>
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/memory.h>
 #include <linux/mm.h>
@@ -553,6 +554,64 @@ static void cpu_goes_under_load(struct kunit *test)
 	expect_all_accounted(test, g->heap);
 }
 
+/* Frees after a grace period: some by the CPU that goes, some wherever the thread is then. */
+static void free_later_until_stopped(struct quarry_test_worker *worker)
+{
+	const struct going *g = worker->arg;
+	unsigned int i;
+	void *obj;
+
+	while (!quarry_test_worker_should_stop()) {
+		for (i = 0; i < NR_FRONTS; i++) {
+			obj = alloc_of_kind(g, i);
+			if (obj)
+				quarry_free_rcu(obj);
+			else
+				quarry_test_worker_fail(worker, "no memory for kind", i);
+		}
+		worker->nr_ops++;
+		/* What waits is bounded, so give it time; and magazines are left half full. */
+		if (!(worker->nr_ops % 8))
+			usleep_range(200, 400);
+	}
+}
+
+static unsigned long nr_waiting_on(const struct going *g, unsigned int cpu)
+{
+	struct quarry_magazine *mag = READ_ONCE(per_cpu_ptr(g->cache->front.cpu, cpu)->waiting);
+
+	return mag ? READ_ONCE(mag->count) : 0;
+}
+
+/* What a CPU left waiting for a grace period when it went becomes free all the same. */
+static void cpu_goes_with_waiting(struct kunit *test)
+{
+	struct going *g = prepare_going(test);
+	struct quarry_test_worker worker;
+	unsigned long end, nr_left = 0;
+	unsigned int round;
+
+	for (round = 0; round < 100 && (round < ROUNDS || !nr_left); round++) {
+		KUNIT_ASSERT_EQ(test, quarry_test_worker_start(&worker, 1, g->cpu, 0,
+							       free_later_until_stopped, g), 0);
+		while (!READ_ONCE(worker.nr_ops))
+			usleep_range(200, 400);
+		nr_left += nr_waiting_on(g, g->cpu);
+		if (remove_cpu(g->cpu))
+			KUNIT_FAIL(test, "CPU %u does not go", g->cpu);
+		quarry_test_worker_stop(test, &worker);
+		end = jiffies + 10 * HZ;
+		while (quarry_test_stats(g->heap).allocated && time_before(jiffies, end))
+			usleep_range(500, 1000);
+		KUNIT_EXPECT_EQ_MSG(test, nr_waiting_on(g, g->cpu), 0UL, "CPU %u is gone", g->cpu);
+		expect_all_accounted(test, g->heap);
+		KUNIT_EXPECT_EQ(test, add_cpu(g->cpu), 0);
+	}
+	kunit_info(test, "%u rounds, %lu objects were waiting when the CPU went\n", round,
+		   nr_left);
+	KUNIT_EXPECT_GT(test, nr_left, 0UL);
+}
+
 static struct kunit_case events_cases[] = {
 	KUNIT_CASE(shrinker_takes_little),
 	KUNIT_CASE(shrinker_takes_all),
@@ -563,6 +622,7 @@ static struct kunit_case events_cases[] = {
 	KUNIT_CASE(other_memory_events),
 	KUNIT_CASE(cpu_goes_alone),
 	KUNIT_CASE(cpu_goes_while_others_work),
+	KUNIT_CASE_SLOW(cpu_goes_with_waiting),
 	KUNIT_CASE_SLOW(cpu_goes_under_load),
 	{}
 };

@@ -25,11 +25,12 @@
  *
  * Chunks are runs of the heap: those of up to 8 pages come from per-CPU
  * magazines.  The owner entry of all their pages points to the arena, so that
- * a stray quarry_free() is refused and any pointer leads to it.  The first chunk may
- * also be a buffer of the caller's, which has no owner entries.
+ * a stray quarry_free() is refused and any pointer leads to it (arena_find.c).  The first
+ * chunk may also be a buffer of the caller's, which has no owner entries.
  *
- * Locking: an arena belongs to one owner at a time; only the heap's list of
- * arenas is locked (arena_list.c).
+ * Locking: an arena belongs to one owner at a time.  Making, using and destroying one takes
+ * no lock as long as magazines have its chunks; only arenas on buffers are in
+ * a list, with a lock (arena_list.c).
  *
  * Invariants: start <= pos <= end; held = sum of the chunks; used = used_before
  * + pos - start <= held; active <= chain <= held; current, pinned and last are in the chain
@@ -128,8 +129,8 @@ static void count_chunk(struct quarry_arena_priv *a, const struct quarry_chunk *
 
 static void own_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 {
-	set_owners(chunk, (unsigned long)a | QUARRY_OWNER_CHUNK);
 	count_chunk(a, chunk);
+	set_owners(chunk, (unsigned long)a | QUARRY_OWNER_CHUNK);
 }
 
 static void drop_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
@@ -145,7 +146,7 @@ static void use_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk, s
 	a->current_chunk = chunk;
 	a->start = (unsigned long)chunk + head;
 	a->arena.pos = a->start;
-	a->arena.end = (unsigned long)chunk + chunk->size;
+	quarry_arena_set_end(a, (unsigned long)chunk + chunk->size);
 	a->floor = 0;
 }
 
@@ -217,7 +218,7 @@ static int check_params(const struct quarry_arena_params *p)
 		what = "chunk_max has to be 0 or a power of two from the page size to 1048576";
 	else if (p->limit && p->limit < PAGE_SIZE)
 		what = "limit has to be 0 (none) or at least a page";
-	else if (p->flags & ~QUARRY_DATA)
+	else if (p->flags & ~(QUARRY_DATA | QUARRY_ARENA_CHECKED))
 		what = "unknown flags";
 	if (!what)
 		return 0;
@@ -226,19 +227,25 @@ static int check_params(const struct quarry_arena_params *p)
 	return -EINVAL;
 }
 
+static enum quarry_kind kind_of(const struct quarry_arena_params *params)
+{
+	return params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
+}
+
 static void init_arena(struct quarry_arena_priv *a, struct quarry_heap_priv *hp,
 		       const struct quarry_arena_params *params, const struct quarry_site *site)
 {
 	memset(a, 0, sizeof(*a));
 	a->hp = hp;
-	a->name = params->name;
+	if (params->name)
+		strscpy(a->name, params->name, sizeof(a->name));
 	a->site = site;
-	a->kind = params->flags & QUARRY_DATA ? QUARRY_KIND_DATA : QUARRY_KIND_PTR;
+	a->kind = kind_of(params);
+	a->veiled = params->flags & QUARRY_ARENA_CHECKED || READ_ONCE(quarry_check_arenas);
 	a->limit = params->limit;
 	a->chunk_max = params->chunk_max ?: DEFAULT_CHUNK_MAX;
 	INIT_LIST_HEAD(&a->children);
 	INIT_LIST_HEAD(&a->sibling);
-	INIT_LIST_HEAD(&a->node);
 	refcount_set(&a->refs, 1);
 }
 
@@ -251,8 +258,6 @@ static void init_first(struct quarry_arena_priv *a, struct quarry_chunk *chunk)
 	a->chain = chunk->size;
 	a->active = chunk->size;
 	use_chunk(a, chunk, first_head());
-	if (a->hp)
-		quarry_arena_list_add(a);
 }
 
 struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
@@ -260,7 +265,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 					      gfp_t gfp, const struct quarry_site *site)
 {
 	static const struct quarry_arena_params defaults = {};
-	struct quarry_arena_priv seed, *a;
+	struct quarry_arena_priv seed = { .hp = to_priv(heap) }, *a;
 	struct quarry_chunk *chunk;
 	int ret;
 
@@ -275,14 +280,15 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	if (in_nmi())
 		return ERR_PTR(-ENOMEM);
 	/* The limit is at least a page. */
-	init_arena(&seed, to_priv(heap), params, site);
+	seed.kind = kind_of(params);
 	chunk = get_chunk(&seed, 1, gfp);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
 	a = (void *)(chunk + 1);
 	init_arena(a, to_priv(heap), params, site);
-	own_chunk(a, chunk);
 	init_first(a, chunk);
+	/* From now on others can find it. */
+	own_chunk(a, chunk);
 	return &a->arena;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_create_site);
@@ -315,6 +321,8 @@ struct quarry_arena *quarry_arena_create_on_site(struct quarry_heap *heap, void 
 	a->self = self_of(a);
 	a->nr_chunks = 1;
 	init_first(a, chunk);
+	if (a->hp)
+		quarry_arena_list_add(a);
 	return &a->arena;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_create_on_site);
@@ -326,7 +334,10 @@ void quarry_arena_free(struct quarry_arena_priv *a)
 	struct quarry_chunk *first = a->first;
 	bool on_buffer = a->on_buffer;
 
-	if (hp)
+	/* From now on nobody else looks at it. */
+	if (!on_buffer)
+		quarry_arena_retire(a);
+	else if (hp)
 		quarry_arena_list_del(a);
 	quarry_arena_put_alone(a, NULL);
 	use_chunk(a, first, first_head());
@@ -334,7 +345,7 @@ void quarry_arena_free(struct quarry_arena_priv *a)
 	put_spare(a, 0);
 	/* Whoever uses it all the same gets out of the inline path, and nothing. */
 	a->arena.pos = 0;
-	a->arena.end = 0;
+	quarry_arena_set_end(a, 0);
 	a->self = 0;
 	if (!on_buffer)
 		put_chunk(hp, kind, first);
@@ -358,9 +369,13 @@ static void wipe(struct quarry_arena_priv *a)
 void quarry_arena_reset(struct quarry_arena *arena)
 {
 	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	bool in = quarry_arena_enter(a, _RET_IP_);
 
+	if (!in && !quarry_arena_is_alive(a))
+		return;
+	quarry_arena_note_peak(a);
 	if (a->cleanups || !list_empty(&a->children))
-		quarry_arena_unwind(a);
+		quarry_arena_unwind(a, _RET_IP_);
 	quarry_arena_put_alone(a, NULL);
 	if (want_init_on_free())
 		wipe(a);
@@ -371,40 +386,64 @@ void quarry_arena_reset(struct quarry_arena *arena)
 	use_chunk(a, a->first, first_head());
 	a->active = a->first->size;
 	a->used_before = 0;
+	a->asked = 0;
 	a->mark = 0;
 	a->pinned = NULL;
 	a->nr_resets++;
 	if (a->chain > a->keep)
 		put_spare(a, a->keep);
+	quarry_arena_leave(a, in);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_reset);
 
 u64 quarry_arena_trim(struct quarry_arena *arena)
 {
 	struct quarry_arena_priv *a = quarry_to_arena(arena);
-	u64 before = a->held;
+	bool in = quarry_arena_enter(a, _RET_IP_);
+	u64 bytes = a->held;
 
+	if (!in && !quarry_arena_is_alive(a))
+		return 0;
 	put_spare(a, 0);
 	a->keep = min(a->keep, a->chain);
-	return before - a->held;
+	bytes -= a->held;
+	quarry_arena_leave(a, in);
+	return bytes;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_trim);
 
 /* === Numbers === */
 
+/* Bytes of all chunks, the caller's own included. */
+static u64 room(const struct quarry_arena_priv *a)
+{
+	return READ_ONCE(a->held) + (a->on_buffer ? a->first->size : 0);
+}
+
 u64 quarry_arena_used(const struct quarry_arena_priv *a)
 {
 	u64 used = READ_ONCE(a->used_before) + READ_ONCE(a->arena.pos) - READ_ONCE(a->start);
 
-	return min(used, READ_ONCE(a->held) + (a->on_buffer ? a->first->size : 0));
+	return min(used, room(a));
+}
+
+void quarry_arena_note_peak(struct quarry_arena_priv *a)
+{
+	a->used_peak = max(a->used_peak, quarry_arena_used(a));
 }
 
 void quarry_arena_read_stats(const struct quarry_arena_priv *a, struct quarry_arena_stats *stats)
 {
-	stats->used = quarry_arena_used(a);
+	u64 spare = READ_ONCE(a->chain) - READ_ONCE(a->active), all = room(a);
+
+	/* Those of a busy arena may be of different moments. */
+	stats->used = min(quarry_arena_used(a), all);
+	stats->used_peak = max(READ_ONCE(a->used_peak), stats->used);
+	stats->asked = a->veiled ? READ_ONCE(a->asked) : stats->used;
+	stats->spare = min(spare, all - stats->used);
+	stats->slack = all - stats->used - stats->spare;
 	stats->held = READ_ONCE(a->held);
 	stats->held_peak = READ_ONCE(a->held_peak);
-	stats->spare = READ_ONCE(a->chain) - READ_ONCE(a->active);
 	stats->nr_chunks = READ_ONCE(a->nr_chunks);
 	stats->nr_resets = READ_ONCE(a->nr_resets);
 }
@@ -467,19 +506,13 @@ static void *alloc_from_next(struct quarry_arena_priv *a, size_t head, size_t si
 	return advance(a, head, size);
 }
 
-int quarry_arena_reserve(struct quarry_arena *arena, size_t bytes, gfp_t gfp)
+/* Spare room for @bytes, which nothing but a reset, a rewind or a trim takes away. */
+static int pin_chunk(struct quarry_arena_priv *a, size_t bytes, gfp_t gfp)
 {
-	struct quarry_arena_priv *a = quarry_to_arena(arena);
 	struct quarry_chunk *chunk;
-	unsigned long nr_pages;
 
-	if (bytes > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp))
-		return -EINVAL;
-	if (bytes <= arena->end - arena->pos)
-		return 0;
-	nr_pages = PFN_UP(sizeof(*chunk) + bytes);
 	if (!fits_next(a, sizeof(*chunk) + bytes)) {
-		chunk = in_nmi() ? NULL : get_chunk(a, nr_pages, gfp);
+		chunk = in_nmi() ? NULL : get_chunk(a, PFN_UP(sizeof(*chunk) + bytes), gfp);
 		if (!chunk)
 			return -ENOMEM;
 		insert_chunk(a, chunk);
@@ -487,10 +520,26 @@ int quarry_arena_reserve(struct quarry_arena *arena, size_t bytes, gfp_t gfp)
 	a->pinned = a->current_chunk->next;
 	return 0;
 }
+
+int quarry_arena_reserve(struct quarry_arena *arena, size_t bytes, gfp_t gfp)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	int ret;
+
+	if (bytes > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp))
+		return -EINVAL;
+	if (!quarry_arena_enter(a, _RET_IP_))
+		return -EBUSY;
+	/* What comes first may have to be aligned. */
+	ret = !bytes || ALIGN(arena->pos, QUARRY_ARENA_ALIGN) + bytes <= a->end ? 0 :
+	      pin_chunk(a, bytes, gfp);
+	quarry_arena_leave(a, true);
+	return ret;
+}
 EXPORT_SYMBOL_GPL(quarry_arena_reserve);
 
 /* Destroyed ones end up here, and what is there instead of them may be anything. */
-static bool is_alive(const struct quarry_arena_priv *a)
+bool quarry_arena_is_alive(const struct quarry_arena_priv *a)
 {
 	unsigned long owner;
 
@@ -498,21 +547,29 @@ static bool is_alive(const struct quarry_arena_priv *a)
 	owner = quarry_owner(a);
 	preempt_enable();
 	/* On a buffer there is no telling but by what was left there. */
-	return owner == ((unsigned long)a | QUARRY_OWNER_CHUNK) || a->self == self_of(a);
+	return quarry_owner_to_arena(owner) == a || a->self == self_of(a);
 }
 
-void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t align, gfp_t gfp,
-			      const struct quarry_site *site)
+static void *take(struct quarry_arena_priv *a, size_t size, size_t align, gfp_t gfp)
 {
-	struct quarry_arena_priv *a = quarry_to_arena(arena);
 	size_t head = ALIGN(sizeof(struct quarry_chunk), align);
+	unsigned long start = ALIGN(a->arena.pos, align);
+
+	if (start + size <= a->end) {
+		a->arena.pos = start + size;
+		return (void *)start;
+	}
+	if (in_nmi())
+		return NULL;
+	if (head + size <= a->chunk_max / 4 || (a->pinned && fits_next(a, head + size)))
+		return alloc_from_next(a, head, size, gfp);
+	return alloc_alone(a, head, size, gfp);
+}
+
+void *quarry_arena_take(struct quarry_arena_priv *a, size_t size, size_t align, gfp_t gfp)
+{
 	void *ptr;
 
-	if (!is_alive(a)) {
-		quarry_report("%s:%u allocates from an arena at %p, which is destroyed\n",
-			      site->file, site->line, arena);
-		return NULL;
-	}
 	if (!size)
 		return ZERO_SIZE_PTR;
 	if (!is_power_of_2(align) || align > PAGE_SIZE) {
@@ -520,14 +577,32 @@ void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t al
 			      quarry_arena_name(a), align);
 		return NULL;
 	}
-	if (size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp) || in_nmi())
+	if (size > QUARRY_ARENA_MAX_ALLOC || quarry_refuse_node_flags(gfp))
 		return NULL;
-	if (head + size <= a->chunk_max / 4 || (a->pinned && fits_next(a, head + size)))
-		ptr = alloc_from_next(a, head, size, gfp);
-	else
-		ptr = alloc_alone(a, head, size, gfp);
-	if (ptr && want_init_on_alloc(gfp))
+	ptr = take(a, size, align, gfp);
+	if (!ptr)
+		return NULL;
+	a->asked += size;
+	if (want_init_on_alloc(gfp))
 		memset(ptr, 0, size);
+	return ptr;
+}
+
+void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t align, gfp_t gfp,
+			      const struct quarry_site *site)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	void *ptr;
+
+	if (!quarry_arena_is_alive(a)) {
+		quarry_report("%s:%u allocates from an arena at %p, which is destroyed\n",
+			      site->file, site->line, arena);
+		return NULL;
+	}
+	if (!quarry_arena_enter(a, _RET_IP_))
+		return NULL;
+	ptr = quarry_arena_take(a, size, align, gfp);
+	quarry_arena_leave(a, true);
 	return ptr;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_alloc_slow);

@@ -5,6 +5,7 @@
 #ifndef _QUARRY_SRC_ARENA_H
 #define _QUARRY_SRC_ARENA_H
 
+#include <linux/instruction_pointer.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
@@ -27,14 +28,21 @@ struct quarry_arena_cleanup {
 	void *arg;
 };
 
+/* Under hp->arenas_lock. */
+struct quarry_arena_link {
+	struct list_head node;
+	bool is_marker;			/* of a walk */
+};
+
 struct quarry_arena_priv {
 	struct quarry_arena arena;	/* first: public part */
-	/* all of this belongs to the owner, but node and refs */
-	struct quarry_heap_priv *hp;	/* NULL: a buffer that does not grow; a list's marker */
-	const char *name;
+	/* all of this belongs to the owner, but link, refs, busy */
+	struct quarry_heap_priv *hp;	/* NULL: a buffer that does not grow */
+	char name[QUARRY_NAME_SIZE];	/* a copy: others read it without a lock */
 	const struct quarry_site *site;	/* birthplace */
 	enum quarry_kind kind;
 	bool on_buffer;			/* the first chunk is the caller's */
+	bool veiled;			/* constant: the inline path sees no free space */
 	unsigned long self;		/* on a buffer: see is_alive() */
 	unsigned long chunk_max;	/* bytes */
 	u64 limit;			/* bytes, 0: none */
@@ -45,12 +53,15 @@ struct quarry_arena_priv {
 	struct quarry_chunk *pinned;	/* a spare one that somebody asked for, or NULL */
 	struct quarry_chunk *alone;	/* of one request each, newest first */
 	unsigned long start;		/* of the current chunk's space */
+	unsigned long end;		/* of it; what the inline path sees may be 0 */
 	u64 used_before;		/* bytes handed out of chunks before this one, and alone */
 	u64 chain;			/* bytes of all chunks but those alone */
 	u64 active;			/* of these, up to the current one */
 	u64 keep;			/* of these, what resets leave */
 	u64 held;			/* bytes of all chunks */
 	u64 held_peak;
+	u64 used_peak;			/* when bytes were last freed */
+	u64 asked;			/* if checked: bytes that callers have asked for and have */
 	unsigned long nr_chunks;
 	unsigned long nr_resets;
 	/* arena_scope.c */
@@ -63,7 +74,10 @@ struct quarry_arena_priv {
 	struct list_head sibling;
 	refcount_t refs;
 	struct rcu_head rcu;		/* once it is destroyed */
-	struct list_head node;		/* under hp->arenas_lock */
+	/* arena_check.c */
+	unsigned long busy;		/* return address of who is in a call, 0: nobody */
+	unsigned int busy_where;	/* about where that is, for reports */
+	struct quarry_arena_link link;	/* on a buffer: in hp->arenas */
 };
 
 static inline struct quarry_arena_priv *quarry_to_arena(struct quarry_arena *arena)
@@ -73,10 +87,67 @@ static inline struct quarry_arena_priv *quarry_to_arena(struct quarry_arena *are
 
 static inline const char *quarry_arena_name(const struct quarry_arena_priv *a)
 {
-	return a->name ?: "(unnamed)";
+	return a->name[0] ? a->name : "(unnamed)";
+}
+
+/* The arena of an owner entry, or NULL if that is something else. */
+static inline struct quarry_arena_priv *quarry_owner_to_arena(unsigned long owner)
+{
+	if ((owner & QUARRY_OWNER_MASK) != QUARRY_OWNER_CHUNK)
+		return NULL;
+	return (struct quarry_arena_priv *)(owner & ~(QUARRY_OWNER_MASK | QUARRY_OWNER_PINNED));
+}
+
+/* What of the chunk is free, and what the inline path shall see of it. */
+static inline void quarry_arena_set_end(struct quarry_arena_priv *a, unsigned long end)
+{
+	a->end = end;
+	a->arena.end = a->veiled ? 0 : end;
+}
+
+/* === arena_check.c === */
+
+/* Parameter: arenas made from now on are checked. */
+extern bool quarry_check_arenas;
+
+bool __quarry_arena_enter(struct quarry_arena_priv *a, unsigned long caller);
+void __quarry_arena_leave(struct quarry_arena_priv *a);
+
+/*
+ * Between these the arena is this call's alone; @caller is what _RET_IP_ says.  False, after a
+ * report, if it is another's, or destroyed: then the call fails.  One that cannot goes on
+ * if the arena is alive.
+ */
+static inline bool quarry_arena_enter(struct quarry_arena_priv *a, unsigned long caller)
+{
+	return likely(!a->veiled) || __quarry_arena_enter(a, caller);
+}
+
+static inline void quarry_arena_leave(struct quarry_arena_priv *a, bool entered)
+{
+	if (unlikely(a->veiled) && entered)
+		__quarry_arena_leave(a);
 }
 
 /* === arena.c === */
+
+/* Is there an arena at @a, or may be on a buffer?  Destroyed ones are asked about, too. */
+bool quarry_arena_is_alive(const struct quarry_arena_priv *a);
+/* quarry_arena_alloc_slow() of an arena that is alive, for who has entered. */
+void *quarry_arena_take(struct quarry_arena_priv *a, size_t size, size_t align, gfp_t gfp);
+/* quarry_arena_alloc_site() for who has entered. */
+static inline void *quarry_arena_alloc_inside(struct quarry_arena_priv *a, size_t size,
+					      size_t align, gfp_t gfp,
+					      const struct quarry_site *site)
+{
+	if (likely(!a->veiled))
+		return quarry_arena_alloc_site(&a->arena, size, align, gfp, site);
+	might_alloc(gfp);
+	return quarry_arena_take(a, size, align, gfp);
+}
+
+/* Before bytes are freed. */
+void quarry_arena_note_peak(struct quarry_arena_priv *a);
 
 /* All chunks go, and with them the arena.  It has no children or callbacks any more. */
 void quarry_arena_free(struct quarry_arena_priv *a);
@@ -88,11 +159,24 @@ void quarry_arena_read_stats(const struct quarry_arena_priv *a, struct quarry_ar
 
 /* === arena_scope.c === */
 
-/* Children, the newest first, then callbacks, as at reset and destroy. */
-void quarry_arena_unwind(struct quarry_arena_priv *a);
+/* Children, the newest first, then callbacks, as at reset and destroy, for @caller. */
+void quarry_arena_unwind(struct quarry_arena_priv *a, unsigned long caller);
+
+/* === arena_find.c === */
+
+/*
+ * Others than the owner may look at an arena of a heap's memory from pin to unpin, with
+ * interrupts off, and for a bounded time: who destroys it waits for that.  False if there is
+ * no such arena, whatever is there instead; in NMI also if it is pinned.
+ */
+bool quarry_arena_pin(struct quarry_arena_priv *a);
+void quarry_arena_unpin(struct quarry_arena_priv *a);
+/* It cannot be pinned any more, and is not. */
+void quarry_arena_retire(struct quarry_arena_priv *a);
 
 /* === arena_list.c === */
 
+/* Of those on buffers. */
 void quarry_arena_list_add(struct quarry_arena_priv *a);
 void quarry_arena_list_del(struct quarry_arena_priv *a);
 
@@ -103,6 +187,7 @@ struct quarry_arena_row {
 	unsigned int line;
 	struct quarry_arena_stats stats;
 	u64 limit;
+	bool veiled;			/* stats.asked is exact */
 };
 
 /*

@@ -16,7 +16,8 @@
  *
  * References: the one who made an arena has one; the last to let go destroys it.
  *
- * Locking: the owner's, of parent and children together; refs is atomic.
+ * Locking: the owner's, of parent and children together, which checked arenas check
+ * (arena_check.c); refs is atomic.
  */
 #define pr_fmt(fmt) "quarry: " fmt
 
@@ -34,7 +35,13 @@
 void quarry_arena_mark(struct quarry_arena *arena, struct quarry_arena_mark *mark)
 {
 	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	bool in = quarry_arena_enter(a, _RET_IP_);
 
+	if (!in && !quarry_arena_is_alive(a)) {
+		/* Rewinding to it will be refused. */
+		mark->arena = NULL;
+		return;
+	}
 	*mark = (struct quarry_arena_mark) {
 		.arena = arena,
 		.serial = ++a->last_mark,
@@ -46,9 +53,11 @@ void quarry_arena_mark(struct quarry_arena *arena, struct quarry_arena_mark *mar
 		.start = a->start,
 		.floor = a->floor,
 		.used_before = a->used_before,
+		.asked = a->asked,
 	};
 	a->mark = mark->serial;
 	a->floor = arena->pos;
+	quarry_arena_leave(a, in);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_mark);
 
@@ -88,13 +97,13 @@ static void wipe_behind(struct quarry_arena_priv *a, const struct quarry_arena_m
 	memset((void *)from, 0, a->arena.pos - from);
 }
 
-int quarry_arena_rewind(struct quarry_arena *arena, struct quarry_arena_mark *mark)
+static int rewind_to(struct quarry_arena_priv *a, struct quarry_arena_mark *mark)
 {
-	struct quarry_arena_priv *a = quarry_to_arena(arena);
 	struct quarry_chunk *chunk;
 
 	if (!is_newest(a, mark, "rewinding to"))
 		return -EINVAL;
+	quarry_arena_note_peak(a);
 	run_cleanups(a, mark->cleanups);
 	quarry_arena_put_alone(a, mark->alone);
 	if (want_init_on_free())
@@ -105,20 +114,31 @@ int quarry_arena_rewind(struct quarry_arena *arena, struct quarry_arena_mark *ma
 	chunk = mark->chunk;
 	a->current_chunk = chunk;
 	a->start = mark->start;
-	arena->pos = mark->pos;
-	arena->end = (unsigned long)chunk + chunk->size;
+	a->arena.pos = mark->pos;
+	quarry_arena_set_end(a, (unsigned long)chunk + chunk->size);
 	a->used_before = mark->used_before;
+	a->asked = mark->asked;
 	a->floor = mark->floor;
 	a->mark = mark->previous;
 	mark->arena = NULL;
 	return 0;
 }
-EXPORT_SYMBOL_GPL(quarry_arena_rewind);
 
-int quarry_arena_unmark(struct quarry_arena *arena, struct quarry_arena_mark *mark)
+int quarry_arena_rewind(struct quarry_arena *arena, struct quarry_arena_mark *mark)
 {
 	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	int ret;
 
+	if (!quarry_arena_enter(a, _RET_IP_))
+		return -EBUSY;
+	ret = rewind_to(a, mark);
+	quarry_arena_leave(a, true);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(quarry_arena_rewind);
+
+static int forget(struct quarry_arena_priv *a, struct quarry_arena_mark *mark)
+{
 	if (!is_newest(a, mark, "forgetting"))
 		return -EINVAL;
 	if (a->current_chunk == mark->chunk)
@@ -126,6 +146,18 @@ int quarry_arena_unmark(struct quarry_arena *arena, struct quarry_arena_mark *ma
 	a->mark = mark->previous;
 	mark->arena = NULL;
 	return 0;
+}
+
+int quarry_arena_unmark(struct quarry_arena *arena, struct quarry_arena_mark *mark)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	int ret;
+
+	if (!quarry_arena_enter(a, _RET_IP_))
+		return -EBUSY;
+	ret = forget(a, mark);
+	quarry_arena_leave(a, true);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_unmark);
 
@@ -140,12 +172,15 @@ int quarry_arena_on_reset(struct quarry_arena *arena, void (*fn)(void *arg), voi
 		quarry_report("arena %s: a callback that is NULL\n", quarry_arena_name(a));
 		return -EINVAL;
 	}
-	c = quarry_arena_alloc(arena, sizeof(*c), gfp);
-	if (!c)
-		return -ENOMEM;
-	*c = (struct quarry_arena_cleanup) { .next = a->cleanups, .fn = fn, .arg = arg };
-	a->cleanups = c;
-	return 0;
+	if (!quarry_arena_enter(a, _RET_IP_))
+		return -EBUSY;
+	c = quarry_arena_alloc_inside(a, sizeof(*c), QUARRY_ARENA_ALIGN, gfp, QUARRY_SITE());
+	if (c) {
+		*c = (struct quarry_arena_cleanup) { .next = a->cleanups, .fn = fn, .arg = arg };
+		a->cleanups = c;
+	}
+	quarry_arena_leave(a, true);
+	return c ? 0 : -ENOMEM;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_on_reset);
 
@@ -192,8 +227,11 @@ static void detach(struct quarry_arena_priv *a)
 	a->parent = NULL;
 }
 
-static void destroy_now(struct quarry_arena_priv *a)
+/* It has no children any more. */
+static void destroy_now(struct quarry_arena_priv *a, unsigned long caller)
 {
+	/* A report, and nothing else to be done about it. */
+	quarry_arena_enter(a, caller);
 	run_cleanups(a, NULL);
 	detach(a);
 	quarry_arena_free(a);
@@ -209,7 +247,7 @@ static bool let_go(struct quarry_arena_priv *a)
 	return false;
 }
 
-void quarry_arena_unwind(struct quarry_arena_priv *a)
+void quarry_arena_unwind(struct quarry_arena_priv *a, unsigned long caller)
 {
 	struct quarry_arena_priv *child = a, *parent;
 
@@ -222,7 +260,7 @@ void quarry_arena_unwind(struct quarry_arena_priv *a)
 			break;
 		parent = child->parent;
 		if (let_go(child))
-			destroy_now(child);
+			destroy_now(child, caller);
 		else
 			detach(child);
 		child = parent;
@@ -241,12 +279,15 @@ struct quarry_arena *quarry_arena_create_child_site(struct quarry_arena *parent,
 		quarry_report("arena %s has no heap to make a child of\n", quarry_arena_name(p));
 		return ERR_PTR(-EINVAL);
 	}
+	if (!quarry_arena_enter(p, _RET_IP_))
+		return ERR_PTR(-EBUSY);
 	arena = quarry_arena_create_site(&p->hp->heap, params, gfp, site);
-	if (IS_ERR(arena))
-		return arena;
-	a = quarry_to_arena(arena);
-	a->parent = p;
-	list_add_tail(&a->sibling, &p->children);
+	if (!IS_ERR(arena)) {
+		a = quarry_to_arena(arena);
+		a->parent = p;
+		list_add_tail(&a->sibling, &p->children);
+	}
+	quarry_arena_leave(p, true);
 	return arena;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_create_child_site);
@@ -267,10 +308,13 @@ int quarry_arena_set_parent(struct quarry_arena *arena, struct quarry_arena *par
 			      quarry_arena_name(a), quarry_arena_name(p));
 		return -EINVAL;
 	}
+	if (!quarry_arena_enter(a, _RET_IP_))
+		return -EBUSY;
 	detach(a);
 	a->parent = p;
 	if (p)
 		list_add_tail(&a->sibling, &p->children);
+	quarry_arena_leave(a, true);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_set_parent);
@@ -283,32 +327,38 @@ void quarry_arena_get(struct quarry_arena *arena)
 }
 EXPORT_SYMBOL_GPL(quarry_arena_get);
 
-static void end(struct quarry_arena_priv *a)
+static void end(struct quarry_arena_priv *a, unsigned long caller)
 {
-	quarry_arena_unwind(a);
+	quarry_arena_enter(a, caller);
+	quarry_arena_unwind(a, caller);
 	detach(a);
 	quarry_arena_free(a);
 }
 
-void quarry_arena_put(struct quarry_arena *arena)
+static void put(struct quarry_arena *arena, unsigned long caller)
 {
 	struct quarry_arena_priv *a = quarry_to_arena(arena);
 
 	if (refcount_dec_and_test(&a->refs))
-		end(a);
+		end(a, caller);
+}
+
+void quarry_arena_put(struct quarry_arena *arena)
+{
+	put(arena, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_put);
 
 void quarry_arena_destroy(struct quarry_arena *arena)
 {
 	if (!IS_ERR_OR_NULL(arena))
-		quarry_arena_put(arena);
+		put(arena, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_destroy);
 
 static void end_later(struct rcu_head *rcu)
 {
-	end(container_of(rcu, struct quarry_arena_priv, rcu));
+	end(container_of(rcu, struct quarry_arena_priv, rcu), (unsigned long)end_later);
 }
 
 void quarry_arena_destroy_rcu(struct quarry_arena *arena)
@@ -325,16 +375,3 @@ void quarry_arena_destroy_rcu(struct quarry_arena *arena)
 	call_rcu(&a->rcu, end_later);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_destroy_rcu);
-
-struct quarry_arena *quarry_arena_of(const void *ptr)
-{
-	unsigned long owner;
-
-	preempt_disable();
-	owner = quarry_owner(ptr);
-	preempt_enable();
-	if ((owner & QUARRY_OWNER_MASK) != QUARRY_OWNER_CHUNK)
-		return NULL;
-	return (struct quarry_arena *)(owner - QUARRY_OWNER_CHUNK);
-}
-EXPORT_SYMBOL_GPL(quarry_arena_of);

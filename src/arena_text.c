@@ -52,10 +52,10 @@ char *quarry_arena_strdup_site(struct quarry_arena *arena, const char *str, gfp_
 }
 EXPORT_SYMBOL_GPL(quarry_arena_strdup_site);
 
-char *quarry_arena_vprintf(struct quarry_arena *arena, gfp_t gfp, const char *fmt, va_list args)
+static char *format(struct quarry_arena_priv *a, gfp_t gfp, const char *fmt, va_list args)
 {
-	struct quarry_arena_priv *a = quarry_to_arena(arena);
-	size_t room = arena->end - arena->pos;
+	struct quarry_arena *arena = &a->arena;
+	size_t room = a->end - arena->pos;
 	va_list again;
 	char *text;
 	int len;
@@ -67,15 +67,34 @@ char *quarry_arena_vprintf(struct quarry_arena *arena, gfp_t gfp, const char *fm
 	if (len < room) {
 		text = (char *)arena->pos;
 		arena->pos += len + 1;
+		a->asked += len + 1;
 		return text;
 	}
 	/* Nobody may find what was cut off there. */
 	if (want_init_on_free() || want_init_on_alloc(gfp))
 		memset((void *)arena->pos, 0, room);
-	text = quarry_arena_alloc_site(arena, (size_t)len + 1, 1, gfp, a->site);
+	text = quarry_arena_alloc_inside(a, (size_t)len + 1, 1, gfp, a->site);
 	if (text)
 		vsnprintf(text, (size_t)len + 1, fmt, args);
 	return text;
+}
+
+static char *format_for(struct quarry_arena *arena, gfp_t gfp, const char *fmt, va_list args,
+			unsigned long caller)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+	char *text;
+
+	if (!quarry_arena_enter(a, caller))
+		return NULL;
+	text = format(a, gfp, fmt, args);
+	quarry_arena_leave(a, true);
+	return text;
+}
+
+char *quarry_arena_vprintf(struct quarry_arena *arena, gfp_t gfp, const char *fmt, va_list args)
+{
+	return format_for(arena, gfp, fmt, args, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_vprintf);
 
@@ -85,7 +104,7 @@ char *quarry_arena_printf(struct quarry_arena *arena, gfp_t gfp, const char *fmt
 	char *text;
 
 	va_start(args, fmt);
-	text = quarry_arena_vprintf(arena, gfp, fmt, args);
+	text = format_for(arena, gfp, fmt, args, _RET_IP_);
 	va_end(args);
 	return text;
 }
@@ -99,19 +118,17 @@ static bool is_last(const struct quarry_arena_priv *a, const void *ptr, size_t s
 	return at + size == a->arena.pos && at >= a->start && at >= a->floor;
 }
 
-void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
-				gfp_t gfp, const struct quarry_site *site)
+static void *resize(struct quarry_arena_priv *a, void *ptr, size_t old, size_t size, gfp_t gfp,
+		    const struct quarry_site *site)
 {
-	struct quarry_arena_priv *a = quarry_to_arena(arena);
 	unsigned long at = (unsigned long)ptr;
 	void *copy;
 
-	if (ZERO_OR_NULL_PTR(ptr))
-		return quarry_arena_alloc_site(arena, size, QUARRY_ARENA_ALIGN, gfp, site);
 	if (!size)
 		return ZERO_SIZE_PTR;
-	if (size <= QUARRY_ARENA_MAX_ALLOC && is_last(a, ptr, old) && at + size <= arena->end) {
-		arena->pos = at + size;
+	if (size <= QUARRY_ARENA_MAX_ALLOC && is_last(a, ptr, old) && at + size <= a->end) {
+		quarry_arena_note_peak(a);
+		a->arena.pos = at + size;
 		if (size > old && want_init_on_alloc(gfp))
 			memset(ptr + old, 0, size - old);
 		if (size < old && want_init_on_free())
@@ -120,10 +137,29 @@ void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t ol
 	}
 	if (size <= old)
 		return ptr;
-	copy = quarry_arena_alloc_site(arena, size, QUARRY_ARENA_ALIGN, gfp, site);
-	if (copy)
-		memcpy(copy, ptr, old);
+	copy = quarry_arena_alloc_inside(a, size, QUARRY_ARENA_ALIGN, gfp, site);
+	if (!copy)
+		return NULL;
+	memcpy(copy, ptr, old);
+	/* It has been added by now, and what stays behind is slack. */
+	a->asked -= size;
 	return copy;
+}
+
+void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
+				gfp_t gfp, const struct quarry_site *site)
+{
+	struct quarry_arena_priv *a = quarry_to_arena(arena);
+
+	if (ZERO_OR_NULL_PTR(ptr))
+		return quarry_arena_alloc_site(arena, size, QUARRY_ARENA_ALIGN, gfp, site);
+	if (!quarry_arena_enter(a, _RET_IP_))
+		return NULL;
+	ptr = resize(a, ptr, old, size, gfp, site);
+	if (ptr)
+		a->asked += size - old;
+	quarry_arena_leave(a, true);
+	return ptr;
 }
 EXPORT_SYMBOL_GPL(quarry_arena_realloc_site);
 

@@ -307,16 +307,23 @@ static void show_arena(const struct quarry_arena_row *row, void *arg)
 {
 	struct seq_file *m = arg;
 
-	seq_printf(m, "%-24s %12llu %12llu %12llu %8llu %8llu %12llu  %s:%u\n",
-		   row->name, row->stats.used, row->stats.held,
+	seq_printf(m, "%-24s ", row->name);
+	/* Others do not count it. */
+	if (row->veiled)
+		seq_printf(m, "%12llu ", row->stats.asked);
+	else
+		seq_printf(m, "%12s ", "-");
+	seq_printf(m, "%12llu %12llu %12llu %12llu %12llu %8llu %8llu %12llu  %s:%u\n",
+		   row->stats.used, row->stats.used_peak, row->stats.slack, row->stats.held,
 		   row->stats.held_peak, row->stats.nr_chunks, row->stats.nr_resets, row->limit,
 		   row->file, row->line);
 }
 
 static int arenas_show(struct seq_file *m, void *unused)
 {
-	seq_printf(m, "%-24s %12s %12s %12s %8s %8s %12s  %s\n", "arena", "used/B", "held/B",
-		   "peak/B", "chunks", "resets", "limit/B", "created");
+	seq_printf(m, "%-24s %12s %12s %12s %12s %12s %12s %8s %8s %12s  %s\n", "arena", "asked/B",
+		   "used/B", "most/B", "slack/B", "held/B", "peak/B", "chunks", "resets",
+		   "limit/B", "created");
 	quarry_arenas_walk(m->private, show_arena, m);
 	return 0;
 }

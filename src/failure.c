@@ -8,7 +8,7 @@
  * log, at most once in five seconds.
  *
  * Locking: failure->lock for the note, failure->mutex for the text; heap->mutex
- * and the list of arenas through their walks, inside failure->mutex.
+ * and heap->arenas_lock through their walks, inside failure->mutex.
  */
 #define pr_fmt(fmt) "quarry: " fmt
 

@@ -73,8 +73,7 @@ struct quarry_heap_priv {
 	struct llist_node missing;		/* of deferrals */
 	int missing_node;			/* where one was missed last */
 	raw_spinlock_t arenas_lock;
-	struct list_head arenas;		/* under arenas_lock */
-	unsigned long nr_arenas;		/* under arenas_lock */
+	struct list_head arenas;		/* under arenas_lock: those on callers' buffers */
 	atomic_long_t arena_pages;		/* in chunks */
 	struct list_head pools;			/* under mutex */
 	atomic_long_t pool_pages;		/* in their chunks */
@@ -177,7 +176,7 @@ bool quarry_heap_is_waiting(struct quarry_heap_priv *hp);
 /* Does so much wait that who makes the heap grow should wait, too? */
 bool quarry_heap_waits_too_much(struct quarry_heap_priv *hp);
 
-/* arena.c: destroy all arenas of a heap, reporting them. */
+/* arena_list.c: destroy all arenas of a heap, reporting them. */
 void quarry_arenas_destroy(struct quarry_heap_priv *hp);
 u64 quarry_arenas_used(struct quarry_heap_priv *hp);
 /* Forget what points into a module that goes; number of its arenas. */
@@ -248,7 +247,7 @@ void quarry_owners_report(struct quarry_heap_priv *hp, struct quarry_slab_cache 
 /* Forget what points into a module that goes. */
 void quarry_owners_disown(struct quarry_heap_priv *hp, struct module *mod);
 
-/* arena.c: bytes handed out, by birthplace; @fn under a raw spinlock. */
+/* arena_list.c: bytes handed out, by birthplace; @fn with interrupts off. */
 void quarry_arenas_visit(struct quarry_heap_priv *hp,
 			 void (*fn)(const struct quarry_site *site, u64 used, void *arg),
 			 void *arg);

@@ -26,7 +26,7 @@
  *	7. extent_table_lock	indexes of extents (extent.c)
  *	   backing->lock	pages of a caller's own (backing.c)
  *	   pagemap_lock		leaves of the page map (pagemap.c)
- *	   heap->arenas_lock	list of arenas (arena.c)
+ *	   heap->arenas_lock	arenas on callers' buffers (arena_list.c)
  *	   guard->lock		quarantine of one cache (guard.c)
  *
  * 3 to 7 are raw spinlocks taken with interrupts off, each for a bounded

@@ -14,6 +14,7 @@
 #include <linux/notifier.h>
 #include <linux/rcupdate.h>
 
+#include "arena.h"
 #include "heap.h"
 #include "internal.h"
 #include "knobs.h"
@@ -67,6 +68,9 @@ MODULE_PARM_DESC(track, "heaps made from now on remember who allocated what");
 
 module_param_named(hardened, quarry_harden_all, bool, 0644);
 MODULE_PARM_DESC(hardened, "heaps made from now on find misuse at once, and track");
+
+module_param_named(arena_check, quarry_check_arenas, bool, 0644);
+MODULE_PARM_DESC(arena_check, "arenas made from now on report two owners at once");
 
 static int __init get_params(struct quarry_knobs *knobs)
 {

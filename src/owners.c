@@ -4,7 +4,7 @@
  *
  *	extents of the heap ─> pages ─> notes of runs            ─> sums by call site
  *	                          └───> slab ─> notes of objects ─>
- *	list of arenas                                           ─>
+ *	arenas of the heap                                       ─>
  *
  * All notes are found by way of the extents, so one walk sees each, whatever cache it
  * is of, and needs no list of slabs and none of their locks: descriptors stay for a grace

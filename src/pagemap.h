@@ -15,12 +15,13 @@
  */
 #define QUARRY_OWNER_SLAB	1UL	/* | struct quarry_slab *, on every page */
 #define QUARRY_OWNER_RUN	2UL	/* | nr_pages << 3, on the first page */
-#define QUARRY_OWNER_CHUNK	3UL	/* | struct quarry_arena *, on the first page */
+#define QUARRY_OWNER_CHUNK	3UL	/* | struct quarry_arena *, on every page */
 #define QUARRY_OWNER_FRONT	4UL	/* | struct quarry_page_front *: a run of its size */
 #define QUARRY_OWNER_HOT	6UL	/* | struct quarry_hot *: a run of its size */
 #define QUARRY_OWNER_POOL	7UL	/* | struct quarry_pool_chunk *, on every page */
 #define QUARRY_OWNER_NONE	5UL	/* all of it: free, or not the first page of a run */
 #define QUARRY_OWNER_MASK	7UL
+#define QUARRY_OWNER_PINNED	8UL	/* of an arena's own page: see arena_find.c */
 #define QUARRY_OWNER_SHIFT	3
 
 /* A leaf is one page: owners of 512 pages (2 MiB). */

@@ -30,7 +30,8 @@
  * Peak.  A count of the objects that are out would be one cache line for all CPUs.  Instead,
  * each stack has a mark, and the marks add up to no less than were free at the peak: as
  * long as no stack has fewer than its mark there is no new peak.  Who goes below one
- * counts all, and sets the marks anew.
+ * counts all, and sets the marks anew.  With marks of the same kind it is known when fewer
+ * than a pool wants to have free are left, and it is time to grow ahead.
  *
  * Locking: none.  Preemption is off while a stack is looked at: a grown chunk goes a grace
  * period after its stack was emptied, and its slot is not used again before that, so a
@@ -40,7 +41,6 @@
 
 #include <linux/export.h>
 #include <linux/instruction_pointer.h>
-#include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
@@ -163,6 +163,12 @@ bool quarry_pool_count_free(struct quarry_pool *pool, unsigned long *nr)
 	return same;
 }
 
+/* The part of @sum, rounded up, of a stack that has @nr of @free objects. */
+static u32 part_of(unsigned long sum, u32 nr, unsigned long free)
+{
+	return free ? div64_u64((u64)nr * sum + free - 1, free) : 0;
+}
+
 /* There are fewer free in a stack than its mark says. */
 static noinline void note_peak(struct quarry_pool *pool)
 {
@@ -181,26 +187,34 @@ static noinline void note_peak(struct quarry_pool *pool)
 	least = total - min(total, pool->peak);
 	for (i = 0; i < quarry_pool_nr_stacks(pool); i++) {
 		look_at(pool, &pool->stacks[i], &nr);
-		WRITE_ONCE(pool->stacks[i].mark,
-			   free ? div64_u64((u64)nr * least + free - 1, free) : 0);
+		WRITE_ONCE(pool->stacks[i].mark, part_of(least, nr, free));
 	}
 out:
 	clear_bit_unlock(QUARRY_POOL_NOTING, &pool->flags);
 }
 
-/* Few are left in a stack. */
-static noinline void glance(struct quarry_pool *pool)
+noinline void quarry_pool_note_few(struct quarry_pool *pool)
 {
 	unsigned long free;
+	unsigned int i;
+	u32 nr;
 
-	/* So many may lie in other stacks all the time: no need to count them each time. */
-	if (!(jiffies - READ_ONCE(pool->plenty)) || !quarry_pool_may_request(pool))
+	if (!quarry_pool_may_request(pool) ||
+	    test_and_set_bit_lock(QUARRY_POOL_NOTING, &pool->flags))
 		return;
-	quarry_pool_count_free(pool, &free);
+	preempt_disable();
+	if (quarry_pool_count_free(pool, &free) && free >= pool->low) {
+		for (i = 0; i < quarry_pool_nr_stacks(pool); i++) {
+			look_at(pool, &pool->stacks[i], &nr);
+			WRITE_ONCE(pool->stacks[i].few, part_of(pool->low, nr, free));
+		}
+		/* They add up to less if some were taken meanwhile. */
+		quarry_pool_count_free(pool, &free);
+	}
+	preempt_enable();
+	clear_bit_unlock(QUARRY_POOL_NOTING, &pool->flags);
 	if (free < pool->low)
 		quarry_pool_request(pool);
-	else if (free >= 2 * pool->low)
-		WRITE_ONCE(pool->plenty, jiffies);
 }
 
 static unsigned int this_shard(const struct quarry_pool *pool)
@@ -220,8 +234,8 @@ static void *popped(struct quarry_pool *pool, struct quarry_pool_stack *stack, u
 
 	if (unlikely(left < READ_ONCE(stack->mark)))
 		note_peak(pool);
-	if (unlikely(left < pool->glance))
-		glance(pool);
+	if (unlikely(left < READ_ONCE(stack->few)))
+		quarry_pool_note_few(pool);
 	return chunk->base + (size_t)(nr - chunk->first) * pool->stride;
 }
 

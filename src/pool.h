@@ -45,6 +45,7 @@ struct quarry_pool_chunk {
 struct quarry_pool_stack {
 	atomic64_t head;		/* number of the topmost; above 32 bits, of the change */
 	u32 mark;			/* fewer than this: the peak may be a new one */
+	u32 few;			/* fewer than this: fewer than low may be free */
 } ____cacheline_aligned_in_smp;
 
 struct quarry_pool {
@@ -61,8 +62,6 @@ struct quarry_pool {
 	unsigned int count;
 	unsigned int max;
 	unsigned int low;			/* grow ahead when fewer are free; 0: never */
-	/* fewer than this in a stack: fewer than low may be free; 0: do not look */
-	unsigned int glance;
 	void (*reset)(void *obj);		/* NULL once its module is gone */
 	/* seldom written, on the slow paths */
 	atomic_long_t total ____cacheline_aligned_in_smp;	/* objects */
@@ -75,7 +74,6 @@ struct quarry_pool {
 	DECLARE_BITMAP(empty, QUARRY_POOL_NR_GROWN);	/* under hp->mutex: about to go */
 	struct llist_node growing;		/* of deferrals */
 	unsigned long not_before;		/* jiffies: when to grow ahead again */
-	unsigned long plenty;			/* jiffies: when there were enough last */
 	void (*ctor)(void *obj);
 	struct quarry_heap_priv *hp;		/* constant, as the next three */
 	size_t size;
@@ -87,7 +85,7 @@ struct quarry_pool {
 
 /* Bits of pool->flags. */
 enum {
-	QUARRY_POOL_NOTING,		/* somebody looks whether there is a new peak */
+	QUARRY_POOL_NOTING,		/* somebody sets the marks */
 	QUARRY_POOL_DEFERRED,		/* a worker was asked, ever */
 	QUARRY_POOL_DEAD,		/* the constructor is gone: no growth */
 };
@@ -121,6 +119,8 @@ void quarry_pool_push(struct quarry_pool *pool, struct quarry_pool_stack *stack,
 bool quarry_pool_claim(struct quarry_pool *pool, struct quarry_pool_stack *stack, u32 nr);
 /* How many are free; false if that changed meanwhile and is a guess. */
 bool quarry_pool_count_free(struct quarry_pool *pool, unsigned long *nr);
+/* Sets the marks for few, or asks for growth if it is few.  Any context. */
+void quarry_pool_note_few(struct quarry_pool *pool);
 /* Pops one, or NULL; counts no miss, asks for nothing. */
 void *quarry_pool_try(struct quarry_pool *pool);
 

@@ -255,8 +255,10 @@ void quarry_pool_serve(struct quarry_defer *defer, struct llist_node *node)
 	quarry_defer_release(node);
 	while (may_grow(pool)) {
 		quarry_pool_count_free(pool, &free);
-		if (free >= pool->low)
+		if (free >= pool->low) {
+			quarry_pool_note_few(pool);
 			return;
+		}
 		if (quarry_pool_grow(pool, GFP_AHEAD)) {
 			WRITE_ONCE(pool->not_before, jiffies + PAUSE);
 			return;
@@ -292,6 +294,11 @@ static bool empty_slot(struct quarry_pool *pool, unsigned int slot)
 		return false;
 	}
 	WRITE_ONCE(slot_stack(pool, slot)->mark, 0);
+	if (READ_ONCE(slot_stack(pool, slot)->few)) {
+		WRITE_ONCE(slot_stack(pool, slot)->few, 0);
+		/* The others' have to add up to enough. */
+		quarry_pool_note_few(pool);
+	}
 	atomic_long_add(chunk->nr, &pool->shrunk);
 	atomic_long_dec(&pool->hp->nr_grown_chunks);
 	set_owners(chunk, QUARRY_OWNER_NONE);
@@ -409,10 +416,8 @@ static int set_layout(struct quarry_pool *pool, const struct quarry_pool_params 
 	/* At least four objects each. */
 	pool->nr_shards = min3((unsigned int)roundup_pow_of_two(nr_cpu_ids), MAX_SHARDS,
 			       (unsigned int)rounddown_pow_of_two(max(pool->count / 4, 1U)));
-	if (more) {
+	if (more)
 		pool->low = DIV_ROUND_UP(pool->count, 8);
-		pool->glance = DIV_ROUND_UP(pool->low, pool->nr_shards);
-	}
 	return 0;
 }
 
@@ -484,6 +489,8 @@ static void share_out(struct quarry_pool *pool)
 		preempt_enable();
 		cond_resched();
 	}
+	for (i = 0; i < pool->nr_shards; i++)
+		pool->stacks[i].few = DIV_ROUND_UP(pool->low, pool->nr_shards);
 	atomic_long_set(&pool->total, pool->count);
 }
 
@@ -509,7 +516,6 @@ struct quarry_pool *quarry_pool_create_site(struct quarry_heap *heap,
 	pool->reset = params->reset;
 	pool->site = site;
 	pool->not_before = jiffies;
-	pool->plenty = jiffies - 1;
 	strscpy(pool->name, params->name ?: "(unnamed)", sizeof(pool->name));
 	quarry_defer_init_node(&pool->growing);
 	ret = set_layout(pool, params) ?: make_base(pool);

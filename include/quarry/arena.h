@@ -23,6 +23,12 @@ struct quarry_chunk;
 /* Largest single allocation of an arena, bytes. */
 #define QUARRY_ARENA_MAX_ALLOC	(QUARRY_EXTENT_MAX_SIZE - 64)
 
+/*
+ * Flag of struct quarry_arena_params: two that use the arena at the same time are reported,
+ * as is a call on it once it is destroyed.  For debugging: nothing is inline then.
+ */
+#define QUARRY_ARENA_CHECKED	BIT(8)
+
 /* Smallest buffer that an arena can live on, bytes: the half of it is for the arena itself. */
 #define QUARRY_ARENA_MIN_BUFFER	512UL
 
@@ -42,11 +48,12 @@ struct quarry_arena {
 
 /**
  * struct quarry_arena_params - how to make an arena
- * @name: shown in debugfs; not copied, usually a literal; or NULL
+ * @name: shown in debugfs, or NULL; copied, up to 31 characters
  * @limit: most bytes of chunks the arena may hold; 0 for none
  * @chunk_max: chunks double from 4 KiB up to this, in bytes: a power of two, 4 KiB to 1 MiB;
  *             0 means 64 KiB
- * @flags: %QUARRY_DATA if no pointers will be stored; others are refused
+ * @flags: %QUARRY_DATA if no pointers will be stored, %QUARRY_ARENA_CHECKED to find out who
+ *         else uses the arena; others are refused
  */
 struct quarry_arena_params {
 	const char *name;
@@ -58,7 +65,14 @@ struct quarry_arena_params {
 /**
  * struct quarry_arena_stats - an arena in numbers
  * @used: bytes handed out, with padding
- * @held: bytes of chunks held
+ * @used_peak: largest @used so far
+ * @asked: of @used, what callers asked for and still have, if the arena is checked: less than
+ *         @used by padding and by what realloc left behind.  Else it is @used, as
+ *         counting would cost each allocation an addition.
+ * @slack: of what is held, neither handed out nor @spare: heads, ends of chunks that the next
+ *         request did not fit in, what is still free in the current chunk.  The caller's own
+ *         buffer counts here.
+ * @held: bytes of chunks held, without the caller's own buffer
  * @held_peak: largest @held so far
  * @spare: of @held, in chunks that are kept for later
  * @nr_chunks: chunks held
@@ -66,6 +80,9 @@ struct quarry_arena_params {
  */
 struct quarry_arena_stats {
 	u64 used;
+	u64 used_peak;
+	u64 asked;
+	u64 slack;
 	u64 held;
 	u64 held_peak;
 	u64 spare;
@@ -93,7 +110,10 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
  * @params: how to make it, or NULL for the defaults
  * @gfp: for the first chunk, which also holds the arena itself
  *
- * An arena has a single owner: the caller serialises all calls on it.
+ * An arena has a single owner: the caller serialises all calls on it.  If it is checked
+ * (%QUARRY_ARENA_CHECKED, or the module parameter arena_check when it is made), one
+ * that comes while another is in a call is reported with both places.  Then an allocation
+ * returns NULL, and what returns an error returns %-EBUSY; what cannot fail is done.
  *
  * Context: Process, softirq, hardirq; sleeps only if @gfp allows it.
  * Return: the arena or ERR_PTR:
@@ -182,12 +202,36 @@ void quarry_arena_put(struct quarry_arena *arena);
  * quarry_arena_of() - find the arena that a pointer points into
  * @ptr: any pointer at all
  *
- * The caller holds the arena if it is to be used.
+ * The caller knows that the arena is not destroyed as long as it is used.  Who does not calls
+ * quarry_arena_get_of().
  *
  * Context: Any.
  * Return: the arena, or NULL if @ptr points into none, or into the caller's own buffer.
  */
 struct quarry_arena *quarry_arena_of(const void *ptr);
+
+/**
+ * quarry_arena_get_of() - find the arena that a pointer points into, and take a reference
+ * @ptr: any pointer at all
+ *
+ * Safe against the last quarry_arena_put() on another CPU at the same time: either this takes
+ * a reference before, or it returns NULL.  No claim is made on the memory at @ptr: if that
+ * was freed meanwhile and belongs to another arena now, that one is held.  So the caller has to
+ * know that what @ptr points to is still the same, by
+ *
+ * * rcu_read_lock() from where @ptr was read, if it is taken out of there before the arena is
+ *   let go, and all let go of it by quarry_arena_destroy_rcu(); or
+ * * a lock under which @ptr was found, and which who takes it out there takes as well, before
+ *   the arena is reset, rewound or let go.
+ *
+ * The reference keeps the arena, and what is in it until somebody resets or rewinds
+ * it.  Allocating from it is still for one at a time.
+ *
+ * Context: Any.  In NMI an arena that is being looked at may not be found.
+ * Return: the arena, for quarry_arena_put(); or NULL if @ptr points into none, into the
+ * caller's own buffer, or into one that is being destroyed.
+ */
+struct quarry_arena *quarry_arena_get_of(const void *ptr);
 
 /**
  * quarry_arena_reset() - free all that was allocated, keep the arena
@@ -244,6 +288,7 @@ struct quarry_arena_mark {
 	unsigned long start;
 	unsigned long floor;
 	u64 used_before;
+	u64 asked;
 };
 
 /**
