@@ -16,7 +16,9 @@
  * Looked at from outside, a hundred times, alike on both sides: the largest block that can be
  * had, and as many blocks of 2 MiB as can be had at once.  What is not asked for and cannot be
  * had in such blocks is lost to fragmentation, whatever the reason: holes between pages,
- * slabs partly empty, free objects in magazines and on lists.
+ * slabs partly empty, descriptors.  It is looked at before and after either side was told to
+ * give back what it only keeps for later, quarry_heap_trim() and kmem_cache_shrink(): in
+ * the two minutes between two looks that decays, but the four hours are over in seconds.
  *
  * A request that would take the live bytes above the bound is left out, on both sides alike.
  * One that fails is counted, and its object is missing from then on.
@@ -54,7 +56,7 @@
 #define SAMPLE_TICKS	(NR_TICKS / NR_SAMPLES)
 #define WARMUP_SAMPLES	10U
 /* The load goes up and down in half an hour, between a half and the whole of this. */
-#define TICK_ALLOCS	1000U
+#define TICK_ALLOCS	1500U
 #define WAVE_TICKS	1800U
 /* Live bytes are kept below 70 % of the region. */
 #define MAX_LIVE	(REGION_BYTES / 10 * 7)
@@ -94,6 +96,7 @@ struct aging_side {
 	void (*free)(struct aging_side *side, u32 kind, void *addr);
 	void *(*take)(struct aging_side *side, unsigned int order, gfp_t gfp);
 	void (*drop)(struct aging_side *side, unsigned int order, void *addr);
+	void (*trim)(struct aging_side *side);
 	struct quarry_heap *heap;
 	struct quarry_cache *quarry_caches[NR_CACHES];
 	struct kmem_cache *kernel_caches[NR_CACHES];
@@ -101,6 +104,7 @@ struct aging_side {
 	u64 nr_failed;
 	u64 nr_left_out;
 	u64 live_peak;
+	struct quarry_bench_point kept[NR_SAMPLES];
 	struct quarry_bench_point lost[NR_SAMPLES];
 	struct quarry_bench_point largest[NR_SAMPLES];
 	struct quarry_bench_point live[NR_SAMPLES];
@@ -153,6 +157,11 @@ static void quarry_one_free(struct aging_side *side, u32 kind, void *addr)
 		quarry_free_pages(addr);
 }
 
+static void quarry_trim(struct aging_side *side)
+{
+	quarry_heap_trim(side->heap);
+}
+
 static void *kernel_pages(struct aging_side *side, unsigned int order, gfp_t gfp)
 {
 	struct page *page = alloc_pages(gfp, order);
@@ -178,6 +187,14 @@ static void kernel_one_free(struct aging_side *side, u32 kind, void *addr)
 		kmem_cache_free(side->kernel_caches[kind], addr);
 	else
 		kernel_pages_free(side, kinds[kind].order, addr);
+}
+
+static void kernel_trim(struct aging_side *side)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_CACHES; i++)
+		kmem_cache_shrink(side->kernel_caches[i]);
 }
 
 static void close_side(struct aging_side *side)
@@ -266,13 +283,22 @@ static unsigned int nr_huge_blocks(struct aging *aging, struct aging_side *side)
 	return nr;
 }
 
-static void take_sample(struct aging *aging, struct aging_side *side, u32 tick)
+/* Thousandths of what is not live that are not to be had in blocks of 2 MiB. */
+static u64 share_lost(struct aging *aging, struct aging_side *side)
 {
-	unsigned int i = tick / SAMPLE_TICKS;
 	u64 rest = REGION_BYTES - aging->live_bytes;
 	u64 huge = min_t(u64, rest, (u64)nr_huge_blocks(aging, side) * HUGE_BYTES);
 
-	side->lost[i] = (struct quarry_bench_point){ tick, div64_u64((rest - huge) * 1000, rest) };
+	return div64_u64((rest - huge) * 1000, rest);
+}
+
+static void take_sample(struct aging *aging, struct aging_side *side, u32 tick)
+{
+	unsigned int i = tick / SAMPLE_TICKS;
+
+	side->kept[i] = (struct quarry_bench_point){ tick, share_lost(aging, side) };
+	side->trim(side);
+	side->lost[i] = (struct quarry_bench_point){ tick, share_lost(aging, side) };
 	side->largest[i] = (struct quarry_bench_point){ tick, largest_block(side) };
 	side->live[i] = (struct quarry_bench_point){ tick, aging->live_bytes };
 }
@@ -507,10 +533,12 @@ static void emit_side(struct quarry_bench_result *res, struct aging_side *side)
 	};
 
 	emit_series(res, side, side->lost, "fragmentation", "permille");
+	emit_series(res, side, side->kept, "fragmentation, not trimmed", "permille");
 	emit_series(res, side, side->largest, "largest free block", "bytes");
 	emit_series(res, side, side->live, "live", "bytes");
 	/* Thousandths as they are. */
 	emit_samples(res, side, side->lost, "external fragmentation", "ratio", 1);
+	emit_samples(res, side, side->kept, "the same, not trimmed", "ratio", 1);
 	emit_samples(res, side, side->largest, "largest free block", "bytes", 1000);
 	quarry_bench_emit_value(res, &failed);
 	bench_put(res->notes, "%-26s %llu requests, %llu failed, %llu left out; most live %llu bytes\n",
@@ -561,6 +589,7 @@ static void init_sides(struct aging *aging)
 		.free = quarry_one_free,
 		.take = quarry_pages,
 		.drop = quarry_pages_free,
+		.trim = quarry_trim,
 	};
 	aging->sides[QUARRY_BENCH_PEER] = (struct aging_side){
 		.name = "alloc_pages + kmem_cache",
@@ -568,6 +597,7 @@ static void init_sides(struct aging *aging)
 		.free = kernel_one_free,
 		.take = kernel_pages,
 		.drop = kernel_pages_free,
+		.trim = kernel_trim,
 	};
 }
 

@@ -242,8 +242,8 @@ static void put_aims(struct bench_text *text, const struct bench_case *bc, struc
 	for (p = 0; p < QUARRY_BENCH_NR_PLATFORMS; p++) {
 		if (!bc->aims[p])
 			continue;
-		bench_put(text, "%s%s 0.%02u", separator, quarry_bench_platform_name(p),
-			  bc->aims[p]);
+		bench_put(text, "%s%s %u.%02u", separator, quarry_bench_platform_name(p),
+			  bc->aims[p] / 100, bc->aims[p] % 100);
 		if (p == here)
 			bench_put(text, " %s", judge(s, bc->aims[p] * 10, false));
 		separator = ", ";

@@ -3,9 +3,10 @@
  * latency: what each call of the replay of ext4 costs, in instructions, and what the slowest
  * of them do.
  *
- * Each call is metered on its own, with interrupts off, so that nothing comes in
- * between; the same around a call that allocates nothing is subtracted.  What either side does
- * later, in a worker or a timer, is in no call.
+ * Each call is metered on its own, and the same around a call that allocates nothing is
+ * subtracted.  Interrupts stay on, since GFP_KERNEL may sleep: a call in which a tick came or
+ * another thread ran is not counted.  What either side does later, in a worker or a timer, is
+ * in no call.
  *
  * How long a side keeps interrupts off is measured from outside, in a replay of its own: a
  * timer that is due every few thousand instructions notes how late it is.  It is late by
@@ -100,6 +101,7 @@ struct latency {
 	u32 rank[QUARRY_BENCH_NR_SIDES][NR_GROUPS][NR_RANKS][NR_REPS];
 	u64 late[QUARRY_BENCH_NR_SIDES][NR_REPS];
 	u32 nr_calls[NR_GROUPS];
+	u32 nr_disturbed;			/* calls not counted, of all replays */
 };
 
 /* === Costs === */
@@ -131,6 +133,12 @@ static void note_cost(struct latency *lat, unsigned int group, u64 cost)
 
 /* === One replay === */
 
+/* Ticks, and how often another thread ran; no other interrupts come on an idle machine. */
+static u64 nr_disturbances(void)
+{
+	return get_jiffies_64() + current->nvcsw + current->nivcsw;
+}
+
 static int meter_records(struct latency *lat)
 {
 	struct replay_pass *pass = &lat->pass;
@@ -145,14 +153,16 @@ static int meter_records(struct latency *lat)
 		lat->loop = 0;
 	for (i = 0; i < trace->nr_records && !ret; i++) {
 		struct quarry_bench_reading cost = { }, end = { };
-		unsigned long flags = quarry_bench_quiet_begin();
+		u64 before = nr_disturbances();
 
 		quarry_bench_read(&cost);
 		ret = pass->side->run(pass, i, i + 1);
 		quarry_bench_read(&end);
-		quarry_bench_quiet_end(flags);
 		quarry_bench_since(&cost, &end);
-		note_cost(lat, trace->records[i].op, cost.instructions);
+		if (nr_disturbances() == before)
+			note_cost(lat, trace->records[i].op, cost.instructions);
+		else
+			lat->nr_disturbed++;
 		if (!(i % RESCHED_RECORDS))
 			cond_resched();
 	}
@@ -328,6 +338,8 @@ static void put_result(struct quarry_bench_result *res, struct latency *lat)
 	bench_put(res->notes, "\n");
 	for (i = 0; i < NR_GROUPS; i++)
 		put_group(res, lat, i);
+	bench_put(res->notes, "not counted: %u calls of all replays, in which there was a tick or another thread\n",
+		  lat->nr_disturbed);
 	for (i = 1; i < NR_REPS; i++)
 		own = min(own, lat->late[QUARRY_BENCH_NONE][i]);
 	for (side = QUARRY_BENCH_QUARRY; side < QUARRY_BENCH_NR_SIDES; side++) {

@@ -31,6 +31,7 @@
 #define NR_NODES	100000U
 #define OFFER_NODES	1024U
 #define NR_SLICES	64
+#define SLICE_TREES	8
 #define WARMUP_SLICES	2
 #define NR_REPS		7
 #define PERCENT		80
@@ -93,10 +94,11 @@ static int run_slice(struct pressure *p, enum quarry_bench_side side,
 		     struct quarry_bench_reading *cost)
 {
 	struct quarry_bench_reading end = { };
+	unsigned int i;
 	int ret = 0;
 
 	quarry_bench_read(cost);
-	if (side != QUARRY_BENCH_NONE)
+	for (i = 0; i < SLICE_TREES && side != QUARRY_BENCH_NONE && !ret; i++)
 		ret = build_and_drop(p, p->heaps[side]);
 	quarry_bench_read(&end);
 	quarry_bench_since(cost, &end);
@@ -161,7 +163,7 @@ static int run_tree(struct pressure *p, struct quarry_bench_result *res)
 	if (!ret) {
 		note_side(res, QUARRY_BENCH_QUARRY, limited);
 		note_side(res, QUARRY_BENCH_PEER, unlimited);
-		quarry_bench_conclude(&p->run, NR_SLICES, NR_NODES, res);
+		quarry_bench_conclude(&p->run, NR_SLICES, SLICE_TREES * NR_NODES, res);
 		bench_put(res->notes, "\npressure: tree: peak %llu bytes, soft limit %llu\n", peak,
 			  limit);
 	}

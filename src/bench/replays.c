@@ -11,6 +11,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
@@ -22,9 +23,9 @@
 #include "replay.h"
 #include "results.h"
 
-/* The host's load does not show in instructions, which take their time to count. */
+/* Fewer where a pass takes long: instructions are counted, or threads hand over to each other. */
 #define NR_REPS		21
-#define NR_ICOUNT_REPS	7
+#define NR_LONG_REPS	7
 
 /* Hundredths of the clock's unit per operation. */
 static void figure_side(const struct quarry_trace *trace, const struct quarry_replay_side *side,
@@ -95,9 +96,10 @@ static void put_memory(struct quarry_bench_result *res, const struct quarry_repl
 
 static int replay(struct quarry_trace *trace, struct quarry_bench_result *res)
 {
+	const bool long_pass = quarry_bench_meter.icount || num_online_cpus() > 1;
 	const struct quarry_replay_opts opts = {
 		.heap_name = "replay", .check = true,
-		.reps = quarry_bench_meter.icount ? NR_ICOUNT_REPS : NR_REPS,
+		.reps = long_pass ? NR_LONG_REPS : NR_REPS,
 	};
 	struct quarry_replay_result replay;
 	int ret = quarry_replay_run(trace, &opts, &replay);
