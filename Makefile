@@ -8,7 +8,8 @@ KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 KERNEL ?= 6.12
 PREFIX ?= /usr/local
 
-.PHONY: all modules run test compat shell check install clean help setup kdir
+.PHONY: all modules run record bench bench-check test compat shell check install clean help \
+	setup kdir
 
 all: modules
 
@@ -32,6 +33,20 @@ run:
 	@scripts/run --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)') \
 		$(if $(CASE),--case '$(CASE)') $(if $(filter-out 0,$(ICOUNT)),--icount)
 
+bench:
+	@scripts/bench $(if $(CASE),--case '$(CASE)') $(if $(PLATFORM),--platform '$(PLATFORM)') \
+		$(if $(filter-out 0,$(QUICK)),--quick) $(if $(TRACE),--trace '$(TRACE)')
+
+bench-check:
+	@scripts/bench --check
+
+# What was recorded is replayed at once, so that it is known to be good.
+record:
+	@mkdir -p build
+	@scripts/record-trace --kernel '$(KERNEL)' $(if $(SCRIPT),--script '$(SCRIPT)') \
+		-o '$(or $(OUT),build/recorded.trace.gz)'
+	@scripts/run --replay --kernel '$(KERNEL)' --trace '$(or $(OUT),build/recorded.trace.gz)'
+
 shell:
 	@scripts/run --shell --kernel '$(KERNEL)' $(if $(TRACE),--trace '$(TRACE)')
 
@@ -52,6 +67,13 @@ help:
 	@echo '                      boot the stock kernel, load Quarry, replay a trace, compare'
 	@echo '  make run CASE=name|all [ICOUNT=1] [KERNEL=6.12|6.12-rt|6.1]'
 	@echo '                      only measure: built-in cases; ICOUNT=1 counts instructions'
+	@echo '  make record [SCRIPT=file] [OUT=build/recorded.trace.gz] [KERNEL=6.12|6.12-rt|6.1]'
+	@echo '                      record what a shell script asks of the kernel, in QEMU, and'
+	@echo '                      replay it; of a live machine: scripts/record-trace --help'
+	@echo '  make bench [CASE=names] [PLATFORM=uml|icount|smp] [QUICK=1] [TRACE=file[.gz]]'
+	@echo '                      side by side with the allocators of the kernel, on three'
+	@echo '                      platforms: build/bench/report.md; QUICK=1: five cases, a minute'
+	@echo '  make bench-check    have the fast paths more instructions than bench/golden.json?'
 	@echo '  make test           KUnit suites on x86_64, two CPUs'
 	@echo '  make test ARCH=um   the same in User-mode Linux'
 	@echo '  make test MODULE=1  the same from the real modules, loaded and unloaded'

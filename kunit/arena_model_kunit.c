@@ -368,10 +368,11 @@ static void do_rewind(struct model *m, struct node *n)
 	if (n->nr_marks) {
 		s = &n->marks[n->nr_marks - 1];
 		check_pieces(m, n);
+		/* The records are behind the mark, too: KASAN knows when they are stale. */
+		expect_calls(m, n, s->nr_calls);
 		if (quarry_arena_rewind(n->arena, &s->mark))
 			complain(m, "rewind refused", n->nr_marks);
 		back_to(n, s->nr_pieces);
-		expect_calls(m, n, s->nr_calls);
 		n->asked = s->asked;
 		n->nr_marks--;
 	}
@@ -603,12 +604,13 @@ static void step(struct model *m)
 {
 	unsigned int what = quarry_test_below(&m->rnd, 200);
 	int which = some_node(m);
-	struct node *n = &m->nodes[which];
+	struct node *n;
 
 	if (which == NONE || what < 8) {
 		do_create(m);
 		return;
 	}
+	n = &m->nodes[which];
 	/* Room for one more piece, or for what a reserve becomes. */
 	if (n->nr_pieces > NR_PIECES - 2 && what < 150)
 		what = 190;
@@ -714,7 +716,8 @@ static void random_families_short_of_memory(struct kunit *test)
 	if (m->wrong)
 		KUNIT_FAIL(test, "step %u: %s (%lu)", i, m->wrong, m->where);
 	kunit_info(test, "%lu calls failed\n", m->nr_failed);
-	KUNIT_EXPECT_GT(test, m->nr_failed, 100UL);
+	/* Usually one call in a hundred fails. */
+	KUNIT_EXPECT_GT(test, m->nr_failed, 3UL * steps / 500);
 	check_all(m);
 	QUARRY_EXPECT_VERIFIED(test, m->heap);
 	end_all(m);

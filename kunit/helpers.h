@@ -63,6 +63,7 @@ extern struct kunit_suite quarry_ring_suite;
 extern struct kunit_suite quarry_stress_suite;
 extern struct kunit_suite quarry_drain_suite;
 extern struct kunit_suite quarry_replay_suite;
+extern struct kunit_suite quarry_results_suite;
 extern struct kunit_suite quarry_fault_suite;
 extern struct kunit_suite quarry_pageuse_suite;
 extern struct kunit_suite quarry_events_suite;

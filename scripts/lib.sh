@@ -14,7 +14,7 @@
 # A make above us must not leak its variables (ARCH=um, MODULE=1, a job server)
 # into the kernel's own make.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL ARCH CROSS_COMPILE KERNELRELEASE KDIR
-unset KERNEL TRACE CASE ICOUNT MODULE DEBUG KCSAN RT FILTER PREFIX DESTDIR
+unset KERNEL TRACE SCRIPT OUT CASE ICOUNT PLATFORM QUICK MODULE DEBUG KCSAN RT FILTER PREFIX DESTDIR
 unset KBUILD_EXTMOD KBUILD_OUTPUT KBUILD_EXTRA_SYMBOLS
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 
@@ -74,6 +74,52 @@ stock() {
 	release=$(cat "$cache/stock-$1/release")
 	headers=$cache/stock-$1/usr/src/linux-headers-$release
 	vmlinuz=$cache/stock-$1/boot/vmlinuz-$release
+}
+
+# build_modules KERNEL: build ours against a stock kernel, in $dir/src; whoever calls this holds
+# $dir from then on. Sets dir, and what stock sets.
+build_modules() {
+	stock "$1"
+	hold "ext-$1"
+	dir=$cache/ext-$1
+	mkdir -p "$dir/src"
+	# A new point release brings new headers, older than our objects perhaps.
+	if [ "$(cat "$dir/release" 2>/dev/null)" != "$release" ]; then
+		rm -rf "$dir/src" "$dir/consumer" "$dir/parse"
+		echo "$release" >"$dir/release"
+	fi
+	sync_sources "$dir/src"
+	say "building the modules against the headers of $release"
+	make -s -C "$headers" M="$dir/src" -j"$jobs" modules
+}
+
+# fresh_sources: our sources in $dir/src, for a kernel of our own in $dir/build. Objects of
+# another kernel source, or of another recipe, are of no use: a new source package
+# may well have files older than our objects.
+fresh_sources() {
+	mkdir -p "$dir"
+	version="$(source_version) recipe 1"
+	if [ "$(cat "$dir/version" 2>/dev/null)" != "$version" ]; then
+		rm -rf "$dir/build" "$dir/tree"
+		echo "$version" >"$dir/version"
+	fi
+	sync_sources "$dir/src"
+}
+
+# overlay: in $dir/tree, the kernel source as links, with $dir/src as mm/quarry in it. sed -i
+# turns a link into a file, so the pristine source stays as it is.
+overlay() {
+	[ ! -f "$dir/tree/.complete" ] || return 0
+	say "linking the kernel source to $dir/tree"
+	rm -rf "$dir/tree"
+	cp -as "$linux/." "$dir/tree/"
+	ln -sfT "$dir/src" "$dir/tree/mm/quarry"
+	# shellcheck disable=SC2016 # $( ) is for make
+	{
+		sed -i '$a source "mm/quarry/Kconfig"' "$dir/tree/mm/Kconfig"
+		sed -i '$a obj-$(CONFIG_QUARRY) += quarry/' "$dir/tree/mm/Makefile"
+	}
+	touch "$dir/tree/.complete"
 }
 
 # heartbeat DIR: while a long silent build fills DIR, say so twice a minute.

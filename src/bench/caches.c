@@ -325,7 +325,7 @@ static int open_caches(struct caches_case *cc)
 
 static int run_heap(struct caches_case *cc, struct quarry_bench_result *res)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	int ret;
 
 	cc->heap = quarry_heap_create(&params);

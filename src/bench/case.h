@@ -9,6 +9,7 @@
 #ifndef _QUARRY_BENCH_CASE_H
 #define _QUARRY_BENCH_CASE_H
 
+#include <linux/types.h>
 #include "figures.h"
 #include "meter.h"
 #include "text.h"
@@ -16,24 +17,36 @@
 /* In peak_bytes and calls of a result. */
 #define QUARRY_BENCH_UNKNOWN	U64_MAX
 
+/* Medians, in thousandths. */
+struct quarry_bench_shares {
+	bool known;
+	u64 quarry;
+	u64 peer;
+};
+
 /**
  * struct quarry_bench_result - what a case found
+ * @name: of the case; set before it is run
  * @peer: what Quarry is compared with; NULL if this kernel has no such thing
  * @per: what the figures are per
  * @ns: time
  * @instructions: instructions
  * @gains: of a second CPU, for cases that are about that; stands in place of ratios
+ * @shares: of the bytes that came back, for a case that is about that; in place of ratios
  * @peak_bytes: most bytes held at a time
- * @calls: requests that reached the kernel's page allocator, or the peer as a whole
+ * @calls: requests that reached the kernel's page allocator; those of an arena to its heap, too;
+ *         or those that reached the peer as a whole
  * @left_out: why the case was not run, or NULL
  * @notes: where to write more than fits in the table
  */
 struct quarry_bench_result {
+	const char *name;
 	const char *peer;
 	const char *per;
 	struct quarry_bench_figures ns;
 	struct quarry_bench_figures instructions;
 	struct quarry_bench_gains gains;
+	struct quarry_bench_shares shares;
 	u64 peak_bytes[QUARRY_BENCH_NR_SIDES];
 	u64 calls[QUARRY_BENCH_NR_SIDES];
 	const char *left_out;
@@ -57,20 +70,32 @@ static inline void quarry_bench_note(struct quarry_bench_run *run, enum quarry_b
 void quarry_bench_conclude(struct quarry_bench_run *run, unsigned int nr_slices,
 			   unsigned int nr_ops, struct quarry_bench_result *res);
 
+/* More than there are; those with several peers count once for each. */
+#define QUARRY_BENCH_MAX_CASES	128
+
+/* Which cases to run. */
+struct quarry_bench_choice {
+	DECLARE_BITMAP(cases, QUARRY_BENCH_MAX_CASES);
+};
+
 /*
  * Choose cases: a name, the beginning of names and a '*', or all.  Adds to what was
  * chosen.  Return: false if there is no such case.
  */
-bool quarry_bench_choose(const char *pattern);
+bool quarry_bench_choose(struct quarry_bench_choice *choice, const char *pattern);
 
-/* Write the names of the cases, all or the chosen ones, separated by ", ". */
-void quarry_bench_names(struct bench_text *text, bool chosen);
+bool quarry_bench_any_chosen(const struct quarry_bench_choice *choice);
 
-/* Any case chosen? */
-bool quarry_bench_chosen(void);
+/* Write the names of the chosen cases, or of all if @choice is NULL, with @between them. */
+void quarry_bench_names(struct bench_text *text, const struct quarry_bench_choice *choice,
+			const char *between);
 
-/* Run the chosen cases and write the table.  Return: 0 or a negative errno. */
-int quarry_bench_cases(bool icount, struct bench_text *text);
+/*
+ * Run the chosen cases; write the table into @text and the results (results.h) into @results,
+ * also those of the cases before one that failed.  Return: 0 or a negative errno.
+ */
+int quarry_bench_cases(const struct quarry_bench_choice *choice, bool icount,
+		       struct bench_text *text, struct bench_text *results);
 
 /* The cases themselves.  Each returns 0 or a negative errno. */
 int quarry_bench_cache_pair_64(struct quarry_bench_result *res);
@@ -100,5 +125,32 @@ int quarry_bench_pages_o3(struct quarry_bench_result *res);
 int quarry_bench_pages_o9(struct quarry_bench_result *res);
 int quarry_bench_buddy_mix(struct quarry_bench_result *res);
 int quarry_bench_buddy_frag(struct quarry_bench_result *res);
+int quarry_bench_arena_64(struct quarry_bench_result *res);
+int quarry_bench_arena_64_frag(struct quarry_bench_result *res);
+int quarry_bench_arena_sweep(struct quarry_bench_result *res);
+int quarry_bench_arena_tree(struct quarry_bench_result *res);
+int quarry_bench_arena_slice(struct quarry_bench_result *res);
+int quarry_bench_arena_slice_each(struct quarry_bench_result *res);
+int quarry_bench_arena_life_256(struct quarry_bench_result *res);
+int quarry_bench_arena_life_4k(struct quarry_bench_result *res);
+int quarry_bench_arena_life_64k(struct quarry_bench_result *res);
+int quarry_bench_arena_life_1m(struct quarry_bench_result *res);
+int quarry_bench_arena_reset(struct quarry_bench_result *res);
+int quarry_bench_arena_grow(struct quarry_bench_result *res);
+int quarry_bench_frame(struct quarry_bench_result *res);
+int quarry_bench_larson(struct quarry_bench_result *res);
+int quarry_bench_xmalloc(struct quarry_bench_result *res);
+int quarry_bench_mstress(struct quarry_bench_result *res);
+int quarry_bench_cache_scratch(struct quarry_bench_result *res);
+int quarry_bench_swiss_cheese(struct quarry_bench_result *res);
+int quarry_bench_calls_1m_100(struct quarry_bench_result *res);
+int quarry_bench_replay_ext4(struct quarry_bench_result *res);
+int quarry_bench_replay_fork(struct quarry_bench_result *res);
+int quarry_bench_replay_trace(struct quarry_bench_result *res);
+int quarry_bench_aging(struct quarry_bench_result *res);
+int quarry_bench_decay(struct quarry_bench_result *res);
+int quarry_bench_pressure(struct quarry_bench_result *res);
+int quarry_bench_latency(struct quarry_bench_result *res);
+int quarry_bench_fast_paths(struct quarry_bench_result *res);
 
 #endif /* _QUARRY_BENCH_CASE_H */

@@ -2,59 +2,48 @@
 /*
  * The built-in cases: which there are, which are to be run, and the table.
  *
- * An aim is the ratio quarry / peer that a case should reach on the platform it
- * is stated for.  It is called met or missed only there:
- *
- *	icount	a 6.12 kernel on one CPU of `qemu -icount shift=0,sleep=off` with
- *		mitigations=off init_on_alloc=0; instructions
- *	uml	User-mode Linux 6.12; nanoseconds
- *	smp	a 6.12 kernel on two CPUs or more; nanoseconds, ratios only
+ * An aim is the ratio quarry / peer that a case should reach on the platform (platform.c) it
+ * is stated for.  It is called met or missed only there.
  *
  * Where the tenth and the ninetieth percentile are more than 20 % of the ratio apart,
  * it says noisy in its place, and the aim is judged only if both are on one side of it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitmap.h>
 #include <linux/bitops.h>
-#include <linux/cpu.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
-#include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/utsname.h>
 #include "case.h"
+#include "platform.h"
+#include "results.h"
 
-/* A platform that aims are stated for. */
-enum platform {
-	ICOUNT,
-	UML,
-	SMP,
-	NR_PLATFORMS,
-	OTHER = NR_PLATFORMS,
-};
+/* Short, for the table below. */
+#define ICOUNT	QUARRY_BENCH_ICOUNT
+#define UML	QUARRY_BENCH_UML
+#define SMP	QUARRY_BENCH_SMP
 
-static const char * const platform_names[] = {
-	[ICOUNT] = "icount",
-	[UML] = "uml",
-	[SMP] = "smp",
-};
-
-static_assert(ARRAY_SIZE(platform_names) == NR_PLATFORMS);
+/* An aim for the calls. */
+#define NO_CALLS	UINT_MAX
 
 /*
- * Aims in hundredths, 0 for none.  One for the bytes held rules on all machines.  One for
- * the gain is a least one, and so is the peer's gain.  A case that has several peers is
- * there once for each.
+ * Aims in hundredths, 0 for none.  One for the bytes held or the calls rules on all machines.
+ * One for the gain, or for the share that comes back, is a least one, and so is the peer's.  A
+ * case that has several peers is there once for each.
  */
 static const struct bench_case {
 	const char *name;
 	int (*run)(struct quarry_bench_result *res);
-	unsigned int aims[NR_PLATFORMS];
+	unsigned int aims[QUARRY_BENCH_NR_PLATFORMS];
 	unsigned int bytes_aim;
+	unsigned int calls_aim;
 	unsigned int gain_aim;
+	unsigned int share_aim;
 } cases[] = {
 	{ "cache-pair-64", quarry_bench_cache_pair_64, { [ICOUNT] = 28, [UML] = 25 } },
 	{ "cache-pair-64", quarry_bench_objpool_64 },
@@ -83,10 +72,36 @@ static const struct bench_case {
 	{ "pages-o9", quarry_bench_pages_o9, { [ICOUNT] = 5 } },
 	{ "buddy-mix", quarry_bench_buddy_mix, { [ICOUNT] = 20 } },
 	{ "buddy-frag", quarry_bench_buddy_frag },
+	{ "arena-64", quarry_bench_arena_64, { [ICOUNT] = 9, [UML] = 10 } },
+	{ "arena-64", quarry_bench_arena_64_frag },
+	{ "arena-sweep", quarry_bench_arena_sweep },
+	{ "arena-tree", quarry_bench_arena_tree, { [UML] = 25 } },
+	{ "arena-slice", quarry_bench_arena_slice, { [UML] = 33 }, .calls_aim = 10 },
+	{ "arena-slice", quarry_bench_arena_slice_each, { [UML] = 33 }, .calls_aim = 10 },
+	{ "arena-life-256", quarry_bench_arena_life_256 },
+	{ "arena-life-4k", quarry_bench_arena_life_4k },
+	{ "arena-life-64k", quarry_bench_arena_life_64k },
+	{ "arena-life-1m", quarry_bench_arena_life_1m },
+	{ "arena-reset", quarry_bench_arena_reset, { [UML] = 25 } },
+	{ "arena-grow", quarry_bench_arena_grow, { [UML] = 25 } },
+	{ "frame", quarry_bench_frame, .calls_aim = NO_CALLS },
+	{ "larson", quarry_bench_larson, { [SMP] = 60 } },
+	{ "xmalloc", quarry_bench_xmalloc, { [SMP] = 60 } },
+	{ "mstress", quarry_bench_mstress, { [SMP] = 60 } },
+	{ "cache-scratch", quarry_bench_cache_scratch, { [SMP] = 60 } },
+	{ "swiss-cheese", quarry_bench_swiss_cheese, .share_aim = 60 },
+	{ "calls-1m-100", quarry_bench_calls_1m_100 },
+	{ "replay-ext4", quarry_bench_replay_ext4, { [UML] = 34 } },
+	{ "replay-fork", quarry_bench_replay_fork, { [UML] = 34 } },
+	{ "replay-trace", quarry_bench_replay_trace },
+	{ "aging", quarry_bench_aging },
+	{ "decay", quarry_bench_decay },
+	{ "pressure", quarry_bench_pressure, { [UML] = 130 } },
+	{ "latency", quarry_bench_latency },
+	{ "fast-paths", quarry_bench_fast_paths },
 };
 
-static unsigned long chosen;
-static_assert(ARRAY_SIZE(cases) <= BITS_PER_LONG);
+static_assert(ARRAY_SIZE(cases) <= QUARRY_BENCH_MAX_CASES);
 
 /* === Choosing === */
 
@@ -99,7 +114,7 @@ static bool matches(const char *pattern, size_t len, const char *name)
 	return len == strlen(name) && !strncmp(pattern, name, len);
 }
 
-bool quarry_bench_choose(const char *pattern)
+bool quarry_bench_choose(struct quarry_bench_choice *choice, const char *pattern)
 {
 	size_t i, len = strcspn(pattern, "\n");
 	bool found = false;
@@ -107,61 +122,35 @@ bool quarry_bench_choose(const char *pattern)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (!matches(pattern, len, cases[i].name))
 			continue;
-		__set_bit(i, &chosen);
+		__set_bit(i, choice->cases);
 		found = true;
 	}
 	return found;
 }
+EXPORT_SYMBOL_GPL(quarry_bench_choose);
 
-bool quarry_bench_chosen(void)
+bool quarry_bench_any_chosen(const struct quarry_bench_choice *choice)
 {
-	return chosen;
+	return !bitmap_empty(choice->cases, ARRAY_SIZE(cases));
 }
+EXPORT_SYMBOL_GPL(quarry_bench_any_chosen);
 
-void quarry_bench_names(struct bench_text *text, bool only_chosen)
+void quarry_bench_names(struct bench_text *text, const struct quarry_bench_choice *choice,
+			const char *between)
 {
 	const char *separator = "";
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (only_chosen && !test_bit(i, &chosen))
+		if (choice && !test_bit(i, choice->cases))
 			continue;
 		if (i && !strcmp(cases[i].name, cases[i - 1].name))
 			continue;
 		bench_put(text, "%s%s", separator, cases[i].name);
-		separator = ", ";
+		separator = between;
 	}
 }
-
-/* === Platform === */
-
-static enum platform find_platform(void)
-{
-	if (strncmp(init_utsname()->release, "6.12.", 5))
-		return OTHER;
-	if (IS_ENABLED(CONFIG_UML))
-		return quarry_bench_meter.has_ns ? UML : OTHER;
-	if (quarry_bench_meter.icount && num_online_cpus() == 1 && cpu_mitigations_off() &&
-	    !want_init_on_alloc(GFP_KERNEL))
-		return ICOUNT;
-	if (quarry_bench_meter.has_ns && num_online_cpus() > 1)
-		return SMP;
-	return OTHER;
-}
-
-static void put_platform(struct bench_text *text, enum platform platform)
-{
-	bench_put(text, "%s, CPUs: %u, mitigations=%s init_on_alloc=%d; ",
-		  init_utsname()->release, num_online_cpus(),
-		  cpu_mitigations_off() ? "off" : "on", want_init_on_alloc(GFP_KERNEL));
-	if (quarry_bench_meter.icount)
-		bench_put(text, "the clock counts instructions\n");
-	else
-		bench_put(text, "instructions are %scounted\n",
-			  quarry_bench_meter.has_instructions ? "" : "not ");
-	if (platform == OTHER)
-		bench_put(text, "no aim is stated for a machine like this one\n");
-}
+EXPORT_SYMBOL_GPL(quarry_bench_names);
 
 /* === The table === */
 
@@ -232,20 +221,36 @@ static const char *judge(struct spread s, u64 aim, bool at_least)
 	return (at_least ? s.median >= aim : s.median <= aim) ? "met" : "missed";
 }
 
+static void put_calls_aim(struct bench_text *text, unsigned int aim, const char *separator,
+			  const u64 *calls)
+{
+	bool met = aim == NO_CALLS ? !calls[QUARRY_BENCH_QUARRY] :
+		   calls[QUARRY_BENCH_QUARRY] * 100 <= calls[QUARRY_BENCH_PEER] * aim;
+
+	if (aim == NO_CALLS)
+		aim = 0;
+	bench_put(text, "%scalls 0.%02u %s", separator, aim, met ? "met" : "missed");
+}
+
 static void put_aims(struct bench_text *text, const struct bench_case *bc, struct spread s,
-		     enum platform here)
+		     const u64 *calls, enum quarry_bench_platform here)
 {
 	const char *separator = "  ";
 	bool none = true;
-	enum platform p;
+	enum quarry_bench_platform p;
 
-	for (p = 0; p < NR_PLATFORMS; p++) {
+	for (p = 0; p < QUARRY_BENCH_NR_PLATFORMS; p++) {
 		if (!bc->aims[p])
 			continue;
-		bench_put(text, "%s%s 0.%02u", separator, platform_names[p], bc->aims[p]);
+		bench_put(text, "%s%s %u.%02u", separator, quarry_bench_platform_name(p),
+			  bc->aims[p] / 100, bc->aims[p] % 100);
 		if (p == here)
 			bench_put(text, " %s", judge(s, bc->aims[p] * 10, false));
 		separator = ", ";
+		none = false;
+	}
+	if (bc->calls_aim) {
+		put_calls_aim(text, bc->calls_aim, separator, calls);
 		none = false;
 	}
 	bench_put(text, none ? "  -\n" : "\n");
@@ -261,7 +266,8 @@ static struct spread gain_of(const struct quarry_bench_result *res, enum quarry_
 }
 
 static void put_gain_aims(struct bench_text *text, const struct bench_case *bc,
-			  const struct quarry_bench_result *res, enum platform platform)
+			  const struct quarry_bench_result *res,
+			  enum quarry_bench_platform platform)
 {
 	struct spread ours = gain_of(res, QUARRY_BENCH_QUARRY);
 	struct spread peer = gain_of(res, QUARRY_BENCH_PEER);
@@ -287,9 +293,19 @@ static void put_bytes_ratio(struct bench_text *text, const struct bench_case *bc
 		  bc->bytes_aim, ratio <= bc->bytes_aim * 10 ? "met" : "missed");
 }
 
+/* Of Quarry, where the ratio stands in other cases. */
+static void put_shares(struct bench_text *text, const struct bench_case *bc,
+		       const struct quarry_bench_shares *shares)
+{
+	bench_put(text, " %3llu.%03llu  %14s  share 0.%02u %s, the peer's %s\n",
+		  shares->quarry / 1000, shares->quarry % 1000, "-", bc->share_aim,
+		  shares->quarry >= bc->share_aim * 10 ? "met" : "missed",
+		  shares->quarry > shares->peer ? "met" : "missed");
+}
+
 /* Of times, or of instructions where the clock counts those. */
 static void put_ratio(struct bench_text *text, const struct bench_case *bc,
-		      const struct quarry_bench_result *res, enum platform platform)
+		      const struct quarry_bench_result *res, enum quarry_bench_platform platform)
 {
 	const struct quarry_bench_figures *fig = res->ns.known ? &res->ns : &res->instructions;
 	struct spread s;
@@ -298,13 +314,17 @@ static void put_ratio(struct bench_text *text, const struct bench_case *bc,
 		bench_put(text, " %7s %14s  no peer in this kernel\n", "-", "-");
 		return;
 	}
+	if (res->shares.known) {
+		put_shares(text, bc, &res->shares);
+		return;
+	}
 	if (bc->bytes_aim) {
 		put_bytes_ratio(text, bc, res);
 		return;
 	}
 	s = (struct spread){ .median = fig->ratio, .p10 = fig->ratio_p10, .p90 = fig->ratio_p90 };
 	put_spread(text, s);
-	put_aims(text, bc, s, platform);
+	put_aims(text, bc, s, res->calls, platform);
 }
 
 static void note_best_gains(struct bench_text *notes, const struct bench_case *bc,
@@ -321,7 +341,8 @@ static void note_best_gains(struct bench_text *notes, const struct bench_case *b
 
 /* Each side's own gain stands where the ratio does in other cases. */
 static void put_gain_rows(struct bench_text *text, const struct bench_case *bc,
-			  const struct quarry_bench_result *res, enum platform platform)
+			  const struct quarry_bench_result *res,
+			  enum quarry_bench_platform platform)
 {
 	put_side(text, bc->name, "quarry", res, QUARRY_BENCH_QUARRY);
 	put_spread(text, gain_of(res, QUARRY_BENCH_QUARRY));
@@ -336,12 +357,15 @@ static void put_gain_rows(struct bench_text *text, const struct bench_case *bc,
 }
 
 static void put_rows(struct bench_text *text, const struct bench_case *bc,
-		     const struct quarry_bench_result *res, enum platform platform)
+		     const struct quarry_bench_result *res, enum quarry_bench_platform platform)
 {
 	if (res->left_out) {
 		bench_put(text, "%-22s left out: %s\n", bc->name, res->left_out);
 		return;
 	}
+	/* All that it has to say is in the notes. */
+	if (!res->ns.known && !res->instructions.known)
+		return;
 	if (res->gains.known) {
 		put_gain_rows(text, bc, res, platform);
 		return;
@@ -350,8 +374,13 @@ static void put_rows(struct bench_text *text, const struct bench_case *bc,
 	put_ratio(text, bc, res, platform);
 	if (res->peer) {
 		put_side(text, bc->name, res->peer, res, QUARRY_BENCH_PEER);
+		if (res->shares.known)
+			bench_put(text, " %3llu.%03llu", res->shares.peer / 1000,
+				  res->shares.peer % 1000);
 		bench_put(text, "\n");
 	}
+	if (res->shares.known)
+		return;
 	put_side(text, bc->name, "(empty loop)", res, QUARRY_BENCH_NONE);
 	bench_put(text, "\n");
 }
@@ -359,10 +388,12 @@ static void put_rows(struct bench_text *text, const struct bench_case *bc,
 static void put_legend(struct bench_text *text)
 {
 	bench_put(text, "ns, instructions: median slice without the empty loop; -: not known\n");
-	bench_put(text, "calls: allocations that reached the kernel; for the peer that is each\n");
+	bench_put(text, "calls: requests that reached the kernel; for the peer that is each;\n");
+	bench_put(text, "where arenas are measured, those to their heap as well\n");
 	bench_put(text, "ratio: quarry / peer in %s, median of the slices, which alternate\n",
 		  quarry_bench_meter.has_ns ? "ns" : "instructions");
 	bench_put(text, "where an aim is for bytes: of the peaks\n");
+	bench_put(text, "where one is for a share: each side's own, of the bytes that came back\n");
 	bench_put(text, "where one is for a gain: times one CPU after the other / both at once\n");
 	bench_put(text, "noisy: p10 to p90 is more than 20 %% of the median\n");
 }
@@ -379,9 +410,10 @@ void quarry_bench_conclude(struct quarry_bench_run *run, unsigned int nr_slices,
 }
 
 static int run_case(const struct bench_case *bc, struct bench_text *text,
-		    struct bench_text *notes, enum platform platform)
+		    struct bench_text *notes, enum quarry_bench_platform platform)
 {
-	struct quarry_bench_result res = { .notes = notes };
+	struct quarry_bench_result res = { .name = bc->name, .notes = notes };
+	const size_t notes_start = notes->len;
 	enum quarry_bench_side side;
 	int ret;
 
@@ -390,40 +422,46 @@ static int run_case(const struct bench_case *bc, struct bench_text *text,
 		res.calls[side] = QUARRY_BENCH_UNKNOWN;
 	}
 	ret = bc->run(&res);
-	if (ret)
+	if (ret) {
 		pr_err("case %s failed: error %d\n", bc->name, ret);
-	else
-		put_rows(text, bc, &res, platform);
-	return ret;
+		return ret;
+	}
+	put_rows(text, bc, &res, platform);
+	quarry_bench_emit_result(&res, notes->buf + notes_start);
+	return 0;
 }
 
-static int run_chosen(struct bench_text *text, struct bench_text *notes)
+static int run_chosen(const struct quarry_bench_choice *choice, struct bench_text *text,
+		      struct bench_text *notes)
 {
-	enum platform platform = find_platform();
+	enum quarry_bench_platform platform = quarry_bench_find_platform();
 	int ret = 0;
 	size_t i;
 
-	put_platform(text, platform);
+	quarry_bench_put_platform(text);
 	put_head(text);
 	for (i = 0; i < ARRAY_SIZE(cases) && !ret; i++)
-		if (test_bit(i, &chosen))
+		if (test_bit(i, choice->cases))
 			ret = run_case(&cases[i], text, notes, platform);
 	put_legend(text);
 	bench_put(text, "%s", notes->buf);
 	return ret;
 }
 
-int quarry_bench_cases(bool icount, struct bench_text *text)
+int quarry_bench_cases(const struct quarry_bench_choice *choice, bool icount,
+		       struct bench_text *text, struct bench_text *results)
 {
 	struct bench_text notes = { .size = text->size };
-	int ret;
+	int ret, full;
 
 	ret = quarry_bench_meter_open(icount);
 	if (ret)
 		return ret;
-	notes.buf = kzalloc(notes.size, GFP_KERNEL);
-	ret = notes.buf ? run_chosen(text, &notes) : -ENOMEM;
-	kfree(notes.buf);
+	quarry_bench_results_open(results);
+	notes.buf = kvzalloc(notes.size, GFP_KERNEL);
+	ret = notes.buf ? run_chosen(choice, text, &notes) : -ENOMEM;
+	kvfree(notes.buf);
+	full = quarry_bench_results_close();
 	quarry_bench_meter_close();
-	return ret;
+	return ret ?: full;
 }

@@ -60,12 +60,17 @@ static void figure_ratios(const u64 *quarry, const u64 *peer, u64 *ratios, unsig
 	fig->ratio = quarry_bench_median(ratios, nr);
 	fig->ratio_p10 = quarry_bench_percentile(ratios, nr, 10);
 	fig->ratio_p90 = quarry_bench_percentile(ratios, nr, 90);
+	fig->ratio_min = ratios[0];
+	fig->ratio_max = ratios[nr - 1];
 }
 
-static u64 per_op(u64 *slice, unsigned int nr_slices, unsigned int nr_ops)
+static void figure_costs(u64 *slice, unsigned int nr_slices, unsigned int nr_ops,
+			 enum quarry_bench_side side, struct quarry_bench_figures *fig)
 {
 	quarry_bench_sort(slice, nr_slices);
-	return div_u64(quarry_bench_median(slice, nr_slices) * 100, nr_ops);
+	fig->per_op[side] = div_u64(quarry_bench_median(slice, nr_slices) * 100, nr_ops);
+	fig->least[side] = div_u64(slice[0] * 100, nr_ops);
+	fig->most[side] = div_u64(slice[nr_slices - 1] * 100, nr_ops);
 }
 
 void quarry_bench_figure(struct quarry_bench_samples *samples, unsigned int nr_slices,
@@ -78,10 +83,11 @@ void quarry_bench_figure(struct quarry_bench_samples *samples, unsigned int nr_s
 	take_loop_off(quarry, none, nr_slices);
 	take_loop_off(peer, none, nr_slices);
 	/* The loop first: the ratios go where its samples were. */
-	fig->per_op[QUARRY_BENCH_NONE] = per_op(none, nr_slices, nr_ops);
+	figure_costs(none, nr_slices, nr_ops, QUARRY_BENCH_NONE, fig);
 	figure_ratios(quarry, peer, none, nr_slices, fig);
-	fig->per_op[QUARRY_BENCH_QUARRY] = per_op(quarry, nr_slices, nr_ops);
-	fig->per_op[QUARRY_BENCH_PEER] = per_op(peer, nr_slices, nr_ops);
+	figure_costs(quarry, nr_slices, nr_ops, QUARRY_BENCH_QUARRY, fig);
+	figure_costs(peer, nr_slices, nr_ops, QUARRY_BENCH_PEER, fig);
+	fig->nr = nr_slices;
 	fig->known = true;
 }
 EXPORT_SYMBOL_GPL(quarry_bench_figure);
@@ -128,6 +134,7 @@ void quarry_bench_gain(struct quarry_bench_samples *alone,
 		gains->p10[side] = quarry_bench_percentile(slice, nr_slices, 10);
 		gains->p90[side] = quarry_bench_percentile(slice, nr_slices, 90);
 	}
+	gains->nr = nr_slices;
 	gains->known = true;
 }
 EXPORT_SYMBOL_GPL(quarry_bench_gain);

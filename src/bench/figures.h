@@ -31,16 +31,26 @@ struct quarry_bench_samples {
  * @known: the quantity was measured; nothing else means anything otherwise
  * @per_op: median slice per operation, in hundredths; the loop is subtracted from
  *          both sides, and is itself under %QUARRY_BENCH_NONE
+ * @least: the same of the cheapest slice
+ * @most: the same of the dearest
  * @ratio: median over the slices of quarry / peer, in thousandths
  * @ratio_p10: the tenth percentile
  * @ratio_p90: the ninetieth
+ * @ratio_min: the least
+ * @ratio_max: the largest
+ * @nr: slices
  */
 struct quarry_bench_figures {
 	bool known;
 	u64 per_op[QUARRY_BENCH_NR_SIDES];
+	u64 least[QUARRY_BENCH_NR_SIDES];
+	u64 most[QUARRY_BENCH_NR_SIDES];
 	u64 ratio;
 	u64 ratio_p10;
 	u64 ratio_p90;
+	u64 ratio_min;
+	u64 ratio_max;
+	unsigned int nr;
 };
 
 /**
@@ -50,6 +60,7 @@ struct quarry_bench_figures {
  * @p10: the tenth percentile
  * @p90: the ninetieth
  * @best: of the shortest times of all slices, which a busy host spoils last
+ * @nr: slices
  */
 struct quarry_bench_gains {
 	bool known;
@@ -57,6 +68,7 @@ struct quarry_bench_gains {
 	u64 best[QUARRY_BENCH_NR_SIDES];
 	u64 p10[QUARRY_BENCH_NR_SIDES];
 	u64 p90[QUARRY_BENCH_NR_SIDES];
+	unsigned int nr;
 };
 
 /**

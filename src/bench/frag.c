@@ -389,7 +389,7 @@ static int run_sides(struct frag *frag, struct quarry_bench_result *res)
 
 int quarry_bench_buddy_frag(struct quarry_bench_result *res)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct quarry_heap *heap;
 	struct frag *frag;
 	u64 needed;

@@ -6,60 +6,75 @@
  *   insmod quarry_bench.ko trace=/traces/ext4.trace [reps=5] [keep=1]
  *   insmod quarry_bench.ko case=all [icount=1]
  *
- * The result is printed to the log and stays readable in debugfs
- * (quarry_bench/replay, quarry_bench/cases) until the module is unloaded.
- * Loading fails if the trace is malformed, the replay finds damage or a case
- * fails.
+ * The result is printed to the log and stays readable in debugfs (quarry/bench/: replay, cases,
+ * results) until the module is unloaded.  Loading fails if the trace is malformed, the replay
+ * finds damage or a case fails.
+ *
+ * Once it is loaded, cases are run by writing their names into quarry/bench/run; cases and results
+ * are of the last run then.
+ *
+ * Locking: run_mutex, around a run and around looking at what it left.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
-#include <linux/fcntl.h>
-#include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/vmalloc.h>
+#include <linux/uaccess.h>
 #include "case.h"
+#include "load.h"
 #include "replay.h"
 #include "text.h"
 
-/* A trace of 20 million records; more is a wrong file. */
-#define MAX_FILE_SIZE	(256L << 20)
-
 #define TABLE_SIZE	4096
-#define CASES_SIZE	(32 << 10)
+#define CASES_SIZE	SZ_64K
+#define RESULTS_SIZE	SZ_1M
 
 static char *trace = "";
 module_param(trace, charp, 0444);
 MODULE_PARM_DESC(trace, "Path of an uncompressed trace to replay; nothing is done without");
 
-/* Of the names of all cases. */
-#define NAMES_SIZE	512
+static struct quarry_bench_choice at_load;
+
+/* Of the names of all cases.  A parameter may be set before there is any other memory. */
+static char names[2048];
+static DEFINE_MUTEX(names_mutex);
+
+static void complain(const char *what, const char *pattern)
+{
+	struct bench_text text = { .buf = names, .size = sizeof(names) };
+
+	mutex_lock(&names_mutex);
+	quarry_bench_names(&text, NULL, ", ");
+	pr_err("%s%.*s: must be all, one of %s, or the beginning of one and *\n", what,
+	       (int)strcspn(pattern, "\n"), pattern, names);
+	mutex_unlock(&names_mutex);
+}
 
 static int set_case(const char *val, const struct kernel_param *kp)
 {
-	char names[NAMES_SIZE];
-	struct bench_text text = { .buf = names, .size = sizeof(names) };
-
-	if (quarry_bench_choose(val))
+	if (quarry_bench_choose(&at_load, val))
 		return 0;
-	quarry_bench_names(&text, false);
-	pr_err("parameter case=%s: must be all, one of %s, or the beginning of one and *\n", val,
-	       names);
+	complain("parameter case=", val);
 	return -EINVAL;
 }
 
 static int get_case(char *buffer, const struct kernel_param *kp)
 {
-	char names[NAMES_SIZE] = "";
-	struct bench_text text = { .buf = names, .size = sizeof(names) };
+	struct bench_text text = { .buf = buffer, .size = PAGE_SIZE - 1 };
 
-	quarry_bench_names(&text, true);
-	return sysfs_emit(buffer, "%s\n", names);
+	*buffer = '\0';
+	quarry_bench_names(&text, &at_load, ", ");
+	bench_put(&text, "\n");
+	return text.len;
 }
 
 static const struct kernel_param_ops case_ops = {
@@ -118,72 +133,11 @@ static struct quarry_trace *parsed;
 static struct quarry_replay_kept *kept;
 static struct quarry_replay_result result;
 static struct dentry *debugfs_dir;
-static struct debugfs_blob_wrapper table, cases_table;
 
-/*
- * kernel_read_file_from_path() would do, but needs to say what kind of file it
- * reads, and security modules (IPE on 6.12) warn about kinds they do not know.
- */
-static void *read_trace(struct file *file, size_t *len)
-{
-	loff_t pos = 0, size = i_size_read(file_inode(file));
-	void *text;
-
-	if (!S_ISREG(file_inode(file)->i_mode))
-		return ERR_PTR(-EINVAL);
-	if (size > MAX_FILE_SIZE)
-		return ERR_PTR(-EFBIG);
-	text = vmalloc(size + 1);	/* an empty file is the parser's business */
-	if (!text)
-		return ERR_PTR(-ENOMEM);
-	while (pos < size) {
-		ssize_t ret = kernel_read(file, text + pos, size - pos, &pos);
-
-		if (ret <= 0) {
-			vfree(text);
-			return ERR_PTR(ret ?: -EIO);
-		}
-	}
-	*len = size;
-	return text;
-}
-
-static void *open_and_read_trace(size_t *len)
-{
-	/* O_NONBLOCK: opening a FIFO would wait for its writer. */
-	struct file *file = filp_open(trace, O_RDONLY | O_LARGEFILE | O_NONBLOCK, 0);
-	void *text;
-
-	if (IS_ERR(file))
-		return ERR_CAST(file);
-	text = read_trace(file, len);
-	filp_close(file, NULL);
-	return text;
-}
-
-static int load_trace(void)
-{
-	struct quarry_trace_error err;
-	size_t len;
-	void *text;
-
-	text = open_and_read_trace(&len);
-	if (IS_ERR(text)) {
-		pr_err("parameter trace=%s: must be a readable file of at most %ld MiB: error %ld\n",
-		       trace, MAX_FILE_SIZE >> 20, PTR_ERR(text));
-		/* insmod would take -ENOENT for a missing symbol. */
-		return text == ERR_PTR(-ENOMEM) ? -ENOMEM : -EINVAL;
-	}
-	parsed = quarry_trace_parse(text, len, &err);
-	vfree(text);
-	if (!IS_ERR(parsed))
-		return 0;
-	if (err.line)
-		pr_err("%s:%u: %s\n", trace, err.line, err.message);
-	else
-		pr_err("%s: %s\n", trace, err.message);
-	return PTR_ERR(parsed);
-}
+static DEFINE_MUTEX(run_mutex);
+static struct bench_text table = { .size = TABLE_SIZE };
+static struct bench_text cases_table = { .size = CASES_SIZE };
+static struct bench_text results = { .size = RESULTS_SIZE };
 
 /* Checks that cost more than what they check make times meaningless. */
 static void warn_about_config(void)
@@ -215,33 +169,33 @@ static void warn_about_config(void)
 				options[i].name);
 }
 
+static int make_text(struct bench_text *text)
+{
+	text->len = 0;
+	if (!text->buf)
+		text->buf = kvmalloc(text->size, GFP_KERNEL);
+	return text->buf ? 0 : -ENOMEM;
+}
+
 static int publish(void)
 {
-	struct bench_text text = { .size = TABLE_SIZE };
+	int ret = make_text(&table);
 
-	text.buf = kmalloc(TABLE_SIZE, GFP_KERNEL);
-	if (!text.buf)
-		return -ENOMEM;
-	text.len = quarry_replay_format(parsed, &result, text.buf, TABLE_SIZE);
+	if (ret)
+		return ret;
+	table.len = quarry_replay_format(parsed, &result, table.buf, table.size);
 	pr_info("replay of %s\n", trace);
-	bench_log(&text);
-	table.data = text.buf;
-	table.size = text.len;
+	bench_log(&table);
 	return 0;
 }
 
-static int run_cases(void)
+static int run_cases(const struct quarry_bench_choice *choice)
 {
-	struct bench_text text = { .size = CASES_SIZE };
-	int ret;
+	int ret = make_text(&cases_table) ?: make_text(&results);
 
-	text.buf = kmalloc(CASES_SIZE, GFP_KERNEL);
-	if (!text.buf)
-		return -ENOMEM;
-	ret = quarry_bench_cases(icount, &text);
-	bench_log(&text);
-	cases_table.data = text.buf;
-	cases_table.size = text.len;
+	warn_about_config();
+	if (!ret)
+		ret = quarry_bench_cases(choice, icount, &cases_table, &results);
 	return ret;
 }
 
@@ -250,6 +204,7 @@ static int replay_trace(void)
 	const struct quarry_replay_opts opts = { .reps = reps, .check = true };
 	int ret;
 
+	warn_about_config();
 	ret = quarry_replay_run(parsed, &opts, &result);
 	if (!ret)
 		ret = publish();
@@ -265,37 +220,120 @@ static int replay_trace(void)
 	return ret;
 }
 
+/* === Files === */
+
+static int run_show(struct seq_file *m, void *unused)
+{
+	struct bench_text text = { .buf = names, .size = sizeof(names) };
+
+	mutex_lock(&names_mutex);
+	quarry_bench_names(&text, NULL, "\n");
+	seq_printf(m, "%s\n", names);
+	mutex_unlock(&names_mutex);
+	return 0;
+}
+
+static int run_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, run_show, NULL);
+}
+
+static ssize_t run_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+{
+	struct quarry_bench_choice choice = { };
+	char pattern[64];
+	ssize_t ret;
+
+	if (len >= sizeof(pattern))
+		len = sizeof(pattern) - 1;	/* longer than any name: is refused as a whole */
+	if (copy_from_user(pattern, buf, len))
+		return -EFAULT;
+	pattern[len] = '\0';
+	if (!quarry_bench_choose(&choice, pattern)) {
+		complain("bench/run: ", pattern);
+		return -EINVAL;
+	}
+	if (mutex_lock_interruptible(&run_mutex))
+		return -EINTR;
+	ret = run_cases(&choice) ?: (ssize_t)len;
+	mutex_unlock(&run_mutex);
+	return ret;
+}
+
+static const struct file_operations run_fops = {
+	.owner = THIS_MODULE,
+	.open = run_open,
+	.read = seq_read,
+	.write = run_write,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+static int text_show(struct seq_file *m, void *unused)
+{
+	const struct bench_text *text = m->private;
+	int ret = mutex_lock_interruptible(&run_mutex);
+
+	if (ret)
+		return ret;
+	if (text->buf)
+		seq_write(m, text->buf, text->len);
+	mutex_unlock(&run_mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(text);
+
+/* Without debugfs the result is in the log only. */
+static void make_files(void)
+{
+	struct dentry *quarry = debugfs_lookup("quarry", NULL);
+
+	debugfs_dir = debugfs_create_dir("bench", quarry);
+	dput(quarry);
+	debugfs_create_file("run", 0644, debugfs_dir, NULL, &run_fops);
+	debugfs_create_file("results", 0444, debugfs_dir, &results, &text_fops);
+	debugfs_create_file("cases", 0444, debugfs_dir, &cases_table, &text_fops);
+	if (table.buf)
+		debugfs_create_file("replay", 0444, debugfs_dir, &table, &text_fops);
+}
+
+/* === Loading and unloading === */
+
 static void free_all(void)
 {
-	kfree(table.data);
-	kfree(cases_table.data);
+	kvfree(table.buf);
+	kvfree(cases_table.buf);
+	kvfree(results.buf);
 	quarry_trace_free(parsed);
+}
+
+static int run_at_load(void)
+{
+	int ret = 0;
+
+	if (quarry_bench_any_chosen(&at_load)) {
+		ret = run_cases(&at_load);
+		bench_log(&cases_table);
+	}
+	if (!ret && *trace) {
+		parsed = quarry_bench_load(trace, false);
+		ret = PTR_ERR_OR_ZERO(parsed) ?: replay_trace();
+	}
+	return ret;
 }
 
 static int __init quarry_bench_init(void)
 {
-	int ret = 0;
+	int ret;
 
-	if (!*trace && !quarry_bench_chosen()) {
+	if (!*trace && !quarry_bench_any_chosen(&at_load))
 		pr_info("loaded; trace=PATH replays a trace, case=NAME runs a case\n");
-		return 0;
-	}
-	warn_about_config();
-	if (quarry_bench_chosen())
-		ret = run_cases();
-	if (!ret && *trace)
-		ret = load_trace() ?: replay_trace();
-	if (ret) {
+	ret = run_at_load();
+	if (ret)
 		free_all();
-		return ret;
-	}
-	/* Without debugfs the result is in the log only. */
-	debugfs_dir = debugfs_create_dir("quarry_bench", NULL);
-	if (cases_table.data)
-		debugfs_create_blob("cases", 0444, debugfs_dir, &cases_table);
-	if (table.data)
-		debugfs_create_blob("replay", 0444, debugfs_dir, &table);
-	return 0;
+	else
+		make_files();
+	return ret;
 }
 
 static void __exit quarry_bench_exit(void)

@@ -116,7 +116,7 @@ static int run_case(struct quarry_bench_result *res, unsigned int order,
 		    int (*quarry)(struct quarry_heap *heap, unsigned int nr),
 		    int (*kernel)(struct quarry_heap *heap, unsigned int nr))
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct pages_case *pc = kvzalloc(sizeof(*pc), GFP_KERNEL);
 	int ret;
 

@@ -264,7 +264,7 @@ static int run_heap(struct peers_case *pc, struct quarry_bench_result *res)
 
 static int run_case(struct quarry_bench_result *res, enum peer peer, unsigned int size)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct peers_case *pc;
 	int ret;
 

@@ -415,6 +415,8 @@ static void note_ratios(struct quarry_replay_result *res, u64 *ratios, unsigned 
 	res->ratio_min = ratios[0];
 	res->ratio_median = quarry_bench_median(ratios, nr);
 	res->ratio_max = ratios[nr - 1];
+	res->ratio_p10 = quarry_bench_percentile(ratios, nr, 10);
+	res->ratio_p90 = quarry_bench_percentile(ratios, nr, 90);
 }
 
 /* Time of a side without the loop; at least 1, so that it can be divided by. */
@@ -424,15 +426,19 @@ static u64 net_time(u64 ns, u64 empty_ns)
 }
 
 /* One repetition: each side once. */
-static int timed_repetition(struct replay *replay, u64 *empty, u64 *quarry, u64 *kernel)
+static int timed_repetition(struct replay *replay, const struct quarry_replay_opts *opts,
+			    u64 *empty, u64 *quarry, u64 *kernel)
 {
 	int ret;
 
 	ret = do_pass(replay, &replay_empty_side, false, empty);
+	replay->pass.soft_limit = opts->soft_limit;
 	if (!ret)
 		ret = do_pass(replay, &replay_quarry_side, false, quarry);
+	replay->pass.soft_limit = 0;
 	if (!ret)
-		ret = do_pass(replay, &replay_kernel_side, false, kernel);
+		ret = do_pass(replay, opts->unlimited ? &replay_quarry_side : &replay_kernel_side,
+			      false, kernel);
 	if (ret)
 		return ret;
 	*quarry = net_time(*quarry, *empty);
@@ -440,9 +446,10 @@ static int timed_repetition(struct replay *replay, u64 *empty, u64 *quarry, u64 
 	return 0;
 }
 
-static int timed_passes(struct replay *replay, unsigned int reps)
+static int timed_passes(struct replay *replay, const struct quarry_replay_opts *opts)
 {
 	struct quarry_replay_result *res = replay->res;
+	const unsigned int reps = opts->reps;
 	u64 *empty, *quarry, *kernel, *ratios;
 	unsigned int i;
 	int ret = 0;
@@ -456,7 +463,7 @@ static int timed_passes(struct replay *replay, unsigned int reps)
 	kernel = quarry + reps;
 	ratios = kernel + reps;
 	for (i = 0; i < reps && !ret; i++) {
-		ret = timed_repetition(replay, &empty[i], &quarry[i], &kernel[i]);
+		ret = timed_repetition(replay, opts, &empty[i], &quarry[i], &kernel[i]);
 		ratios[i] = div64_u64(quarry[i] * 1000, kernel[i] ?: 1);
 	}
 	if (!ret) {
@@ -534,7 +541,7 @@ int quarry_replay_run(struct quarry_trace *trace, const struct quarry_replay_opt
 	ret = replay_init(&replay, trace, opts->heap_name, res);
 	if (ret)
 		return ret;
-	ret = timed_passes(&replay, opts->reps);
+	ret = timed_passes(&replay, opts);
 	if (ret) {
 		note_failure(&replay, "timed");
 	} else if (opts->check) {

@@ -17,11 +17,15 @@
  * @heap_name: name of the heap on the Quarry side, must not exist; NULL for "replay"
  * @reps: repetitions of the timed pass, 0 to %QUARRY_REPLAY_MAX_REPS; 0 leaves it out
  * @check: whether to run the checked pass
+ * @soft_limit: of the Quarry side's heap in the timed pass, bytes; 0 for none
+ * @unlimited: in the timed pass the kernel side is a heap without that limit instead
  */
 struct quarry_replay_opts {
 	const char *heap_name;
 	unsigned int reps;
 	bool check;
+	u64 soft_limit;
+	bool unlimited;
 };
 
 /**
@@ -58,6 +62,8 @@ struct quarry_replay_side {
  * @ratio_min: least of the repetitions' time quarry / kernel, in thousandths
  * @ratio_median: the median
  * @ratio_max: the largest
+ * @ratio_p10: the tenth percentile
+ * @ratio_p90: the ninetieth
  * @reps: repetitions
  * @checked: there was a checked pass
  * @one_cpu: a recorded CPU was offline, so all records ran on @cpu
@@ -72,6 +78,8 @@ struct quarry_replay_result {
 	u32 ratio_min;
 	u32 ratio_median;
 	u32 ratio_max;
+	u32 ratio_p10;
+	u32 ratio_p90;
 	unsigned int reps;
 	bool checked;
 	bool one_cpu;

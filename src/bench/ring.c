@@ -263,7 +263,7 @@ static int run_rings(struct ring_case *rc, struct quarry_bench_result *res)
 
 int quarry_bench_ring_mp(struct quarry_bench_result *res)
 {
-	const struct quarry_heap_params params = { .name = "bench", QUARRY_HEAP_DEFAULTS };
+	const struct quarry_heap_params params = { .name = "quarry_bench", QUARRY_HEAP_DEFAULTS };
 	struct ring_case *rc;
 	int ret;
 

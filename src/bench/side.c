@@ -285,6 +285,7 @@ static int quarry_open(struct replay_pass *pass)
 {
 	const struct quarry_heap_params params = {
 		.name = pass->heap_name,
+		.soft_limit = pass->soft_limit,
 		QUARRY_HEAP_DEFAULTS,
 	};
 	const struct quarry_trace *trace = pass->trace;

@@ -30,6 +30,7 @@ struct replay_side;
  * @trace: what is replayed
  * @side: on what
  * @heap_name: name for the quarry side's heap
+ * @soft_limit: of that heap, 0 for none
  * @slots: the object in each slot; stale once it is freed
  * @held: in a checked pass, the record that filled each slot, + 1; 0 if empty
  * @heap: quarry side: everything comes from here
@@ -50,6 +51,7 @@ struct replay_pass {
 	const struct quarry_trace *trace;
 	const struct replay_side *side;
 	const char *heap_name;
+	u64 soft_limit;
 	void **slots;
 	u32 *held;
 	struct quarry_heap *heap;
