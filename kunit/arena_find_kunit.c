@@ -21,8 +21,9 @@
 /* A heap whose magazines nobody empties. */
 static struct quarry_heap *steady_heap(struct kunit *test)
 {
-	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .decay_ms = -1 };
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS };
 
+	params.decay_ms = -1;
 	return quarry_test_heap_params(test, params);
 }
 
@@ -150,7 +151,7 @@ static void race(struct quarry_test_worker *worker)
 	/* Pairs with smp_load_acquire() of the case: there are depots. */
 	smp_store_release(&r->nr_below, 1);
 	/* Pairs with smp_store_release() in hold_all_locks(). */
-	while (!smp_load_acquire(&r->held))
+	while (!smp_load_acquire(&r->held) && !quarry_test_worker_should_stop())
 		usleep_range(100, 1000);
 	for (i = 0; i < ROUNDS / 10; i++)
 		if (!one_round(r->heap, i))

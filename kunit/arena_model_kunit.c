@@ -603,12 +603,13 @@ static void step(struct model *m)
 {
 	unsigned int what = quarry_test_below(&m->rnd, 200);
 	int which = some_node(m);
-	struct node *n = &m->nodes[which];
+	struct node *n;
 
 	if (which == NONE || what < 8) {
 		do_create(m);
 		return;
 	}
+	n = &m->nodes[which];
 	/* Room for one more piece, or for what a reserve becomes. */
 	if (n->nr_pieces > NR_PIECES - 2 && what < 150)
 		what = 190;
@@ -714,7 +715,8 @@ static void random_families_short_of_memory(struct kunit *test)
 	if (m->wrong)
 		KUNIT_FAIL(test, "step %u: %s (%lu)", i, m->wrong, m->where);
 	kunit_info(test, "%lu calls failed\n", m->nr_failed);
-	KUNIT_EXPECT_GT(test, m->nr_failed, 100UL);
+	/* Usually one call in a hundred fails. */
+	KUNIT_EXPECT_GT(test, m->nr_failed, 3UL * steps / 500);
 	check_all(m);
 	QUARRY_EXPECT_VERIFIED(test, m->heap);
 	end_all(m);

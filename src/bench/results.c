@@ -20,6 +20,13 @@
 /* "icount-stock-" and a release. */
 #define LABEL_SIZE	(16 + __NEW_UTS_LEN)
 
+/* What built this, which need not be what built the kernel.  Sparse has no __VERSION__. */
+#ifdef __clang__
+#define COMPILER	"clang", __clang_major__, __clang_minor__, __clang_patchlevel__
+#else
+#define COMPILER	"gcc", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__
+#endif
+
 static struct bench_text *out;
 static char label_buf[LABEL_SIZE];
 
@@ -235,7 +242,7 @@ void quarry_bench_results_open(struct bench_text *text)
 	put_key("platform", label_buf);
 	put_key("kernel", init_utsname()->release);
 	put_key("version", init_utsname()->version);
-	put_key("compiler", "gcc " __VERSION__);
+	bench_put(out, ",\"compiler\":\"%s %d.%d.%d\"", COMPILER);
 	end();
 }
 EXPORT_SYMBOL_GPL(quarry_bench_results_open);
