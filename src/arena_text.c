@@ -132,7 +132,8 @@ static void *resize(struct quarry_arena_priv *a, void *ptr, size_t old, size_t s
 	if (!size)
 		return ZERO_SIZE_PTR;
 	if (size <= QUARRY_ARENA_MAX_ALLOC && is_last(a, ptr, old) && at + size <= a->end) {
-		quarry_arena_note_peak(a);
+		if (size < old)
+			quarry_arena_note_peak(a);
 		a->arena.pos = at + size;
 		if (size > old)
 			quarry_arena_expose(&a->arena, at, size);

@@ -364,7 +364,7 @@ static void put_rows(struct bench_text *text, const struct bench_case *bc,
 		return;
 	}
 	/* All that it has to say is in the notes. */
-	if (!res->ns.known && !res->instructions.known)
+	if (!res->ns.known && !res->instructions.known && !res->shares.known)
 		return;
 	if (res->gains.known) {
 		put_gain_rows(text, bc, res, platform);

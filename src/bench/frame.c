@@ -3,11 +3,11 @@
  * frame: steady frames of 10 000 objects of 16 to 271 bytes, each of which stays valid until the
  * frame after the next one begins:
  *
- *	quarry	two arenas of a heap of its own; each frame resets the older one
+ *	quarry	quarry_frames of a heap of its own: two arenas that take turns
  *	peer	kfree() of all objects of the frame before the last, then kmalloc()
  *
  * A round is a frame, with one word written to each object.  A line below the table has the
- * time that letting go of a frame takes by itself, quarry_arena_reset() against as many
+ * time that letting go of a frame takes by itself, quarry_frames_next() against as many
  * kfree(), and the requests of a frame.
  *
  * Calls are those of the frames of that line: of the arenas to their heap and of the heap to
@@ -21,7 +21,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
-#include <quarry/arena.h>
+#include <quarry/frames.h>
 #include <quarry/heap.h>
 #include "case.h"
 #include "results.h"
@@ -37,7 +37,7 @@
 #define GROUP_FRAMES	20
 
 struct frame_case {
-	struct quarry_arena *arenas[NR_AGES];
+	struct quarry_frames *frames;
 	unsigned int nr_frames[QUARRY_BENCH_NR_SIDES];
 	void *objs[QUARRY_BENCH_NR_SIDES][NR_AGES][NR_OBJS];	/* NULL if freed */
 	u16 sizes[NR_SIZES];
@@ -49,14 +49,14 @@ struct frame_case {
 
 /* === One frame === */
 
-static __always_inline void *alloc_one(struct frame_case *fc, struct quarry_arena *arena,
-				       size_t size, const enum quarry_bench_side side)
+static __always_inline void *alloc_one(struct frame_case *fc, size_t size,
+				       const enum quarry_bench_side side)
 {
 	void *obj = &fc->scratch;
 
 	switch (side) {
 	case QUARRY_BENCH_QUARRY:
-		return quarry_arena_alloc(arena, size, GFP_KERNEL);
+		return quarry_frames_alloc(fc->frames, size, GFP_KERNEL);
 	case QUARRY_BENCH_PEER:
 		return kmalloc(size, GFP_KERNEL);
 	default:
@@ -72,7 +72,7 @@ static __always_inline void let_go(struct frame_case *fc, unsigned int age,
 	unsigned int i;
 
 	if (side == QUARRY_BENCH_QUARRY)
-		quarry_arena_reset(fc->arenas[age]);
+		quarry_frames_next(fc->frames);
 	else if (side == QUARRY_BENCH_PEER)
 		for (i = 0; i < NR_OBJS; i++)
 			kfree(objs[i]);
@@ -86,7 +86,7 @@ static __always_inline int fill(struct frame_case *fc, unsigned int age,
 	void *obj;
 
 	for (i = 0; i < NR_OBJS; i++) {
-		obj = alloc_one(fc, fc->arenas[age], fc->sizes[i % NR_SIZES], side);
+		obj = alloc_one(fc, fc->sizes[i % NR_SIZES], side);
 		objs[i] = obj;
 		if (unlikely(!obj))
 			break;
@@ -144,20 +144,12 @@ static int run_side(struct quarry_bench_loops *loops, enum quarry_bench_side sid
 
 /* === Letting go by itself === */
 
-static unsigned long nr_chunks_of(struct quarry_arena *arena)
-{
-	struct quarry_arena_stats stats;
-
-	quarry_arena_get_stats(arena, &stats);
-	return stats.nr_chunks;
-}
-
 /* Adds to @cost. */
 static int steady_frame(struct frame_case *fc, enum quarry_bench_side side, u64 *cost)
 {
 	struct quarry_bench_reading begin = { }, end = { };
 	unsigned int age = fc->nr_frames[side]++ % NR_AGES;
-	unsigned long nr_before;
+	struct quarry_frames_stats stats;
 	int ret;
 
 	quarry_bench_read(&begin);
@@ -170,9 +162,9 @@ static int steady_frame(struct frame_case *fc, enum quarry_bench_side side, u64 
 	*cost += quarry_bench_meter.has_ns ? begin.ns : begin.instructions;
 	if (side == QUARRY_BENCH_PEER)
 		return fill(fc, age, QUARRY_BENCH_PEER);
-	nr_before = nr_chunks_of(fc->arenas[age]);
 	ret = fill(fc, age, QUARRY_BENCH_QUARRY);
-	fc->nr_chunks += nr_chunks_of(fc->arenas[age]) - nr_before;
+	quarry_frames_get_stats(fc->frames, &stats);
+	fc->nr_chunks += stats.current_frame.nr_below;
 	return ret;
 }
 
@@ -266,7 +258,7 @@ static u64 peer_bytes(struct frame_case *fc)
 	return bytes;
 }
 
-static int run_arenas(struct frame_case *fc, struct quarry_bench_result *res)
+static int run_sides(struct frame_case *fc, struct quarry_bench_result *res)
 {
 	unsigned int age, i;
 	int ret;
@@ -282,17 +274,13 @@ static int run_arenas(struct frame_case *fc, struct quarry_bench_result *res)
 
 static int run_heap(struct frame_case *fc, struct quarry_bench_result *res)
 {
-	unsigned int age;
-	int ret = 0;
+	int ret;
 
-	for (age = 0; age < NR_AGES && !ret; age++) {
-		fc->arenas[age] = quarry_arena_create(fc->loops.heap, NULL, GFP_KERNEL);
-		ret = PTR_ERR_OR_ZERO(fc->arenas[age]);
-	}
+	fc->frames = quarry_frames_create(fc->loops.heap, NULL, GFP_KERNEL);
+	ret = PTR_ERR_OR_ZERO(fc->frames);
 	if (!ret)
-		ret = run_arenas(fc, res);
-	for (age = 0; age < NR_AGES; age++)
-		quarry_arena_destroy(fc->arenas[age]);
+		ret = run_sides(fc, res);
+	quarry_frames_destroy(fc->frames);
 	return ret;
 }
 
