@@ -392,23 +392,30 @@ bool quarry_escape_wanted(unsigned int flags, gfp_t gfp)
 
 /* === Reports === */
 
+static bool copy_found(const void *ptr, struct area *copy)
+{
+	const struct area *area = find(ptr);
+
+	if (!area)
+		return false;
+	*copy = *area;
+	return copy->state != STATE_FREE;
+}
+
 /*
  * Whose is, or was, @ptr?  In an oops there is no waiting for a lock, whose holder
  * may be what died.
  */
 static bool copy_area(const void *ptr, struct area *copy)
 {
-	const struct area *area;
 	unsigned long flags;
-	bool locked;
+	bool found;
 
-	locked = raw_spin_trylock_irqsave(&lock, flags);
-	area = find(ptr);
-	if (area)
-		*copy = *area;
-	if (locked)
-		raw_spin_unlock_irqrestore(&lock, flags);
-	return area && copy->state != STATE_FREE;
+	if (!raw_spin_trylock_irqsave(&lock, flags))
+		return copy_found(ptr, copy);
+	found = copy_found(ptr, copy);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	return found;
 }
 
 bool quarry_arena_report_escape(const void *ptr)

@@ -541,9 +541,9 @@ static void emit_side(struct quarry_bench_result *res, struct aging_side *side)
 	emit_samples(res, side, side->kept, "the same, not trimmed", "ratio", 1);
 	emit_samples(res, side, side->largest, "largest free block", "bytes", 1000);
 	quarry_bench_emit_value(res, &failed);
-	bench_put(res->notes, "%-26s %llu requests, %llu failed, %llu left out; most live %llu bytes\n",
-		  side->name, side->nr_allocs, side->nr_failed, side->nr_left_out,
-		  side->live_peak);
+	bench_put(res->notes, "%-26s %llu requests, %llu failed, %llu left out;", side->name,
+		  side->nr_allocs, side->nr_failed, side->nr_left_out);
+	bench_put(res->notes, " most live %llu bytes\n", side->live_peak);
 }
 
 /* === Running === */
@@ -625,7 +625,8 @@ int quarry_bench_aging(struct quarry_bench_result *res)
 			  REGION_BYTES >> 20);
 		emit_side(res, &aging->sides[QUARRY_BENCH_QUARRY]);
 		emit_side(res, &aging->sides[QUARRY_BENCH_PEER]);
-		bench_put(res->notes, "external fragmentation: share of what is not live that is not to be had in blocks of 2 MiB\n");
+		bench_put(res->notes, "external fragmentation: share of what is not live%s\n",
+			  " that is not to be had in blocks of 2 MiB");
 	}
 	close_side(&aging->sides[QUARRY_BENCH_PEER]);
 	vfree(aging);

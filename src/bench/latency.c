@@ -331,14 +331,14 @@ static void put_result(struct quarry_bench_result *res, struct latency *lat)
 	unsigned int i;
 	enum rank rank;
 
-	bench_put(res->notes, "\nlatency: instructions of a call, median of %u replays\n%-14s %-12s %8s",
-		  NR_REPS, "calls", "side", "number");
+	bench_put(res->notes, "\nlatency: instructions of a call, median of %u replays\n", NR_REPS);
+	bench_put(res->notes, "%-14s %-12s %8s", "calls", "side", "number");
 	for (rank = 0; rank < NR_RANKS; rank++)
 		bench_put(res->notes, " %8s", ranks[rank].name);
 	bench_put(res->notes, "\n");
 	for (i = 0; i < NR_GROUPS; i++)
 		put_group(res, lat, i);
-	bench_put(res->notes, "not counted: %u calls of all replays, in which there was a tick or another thread\n",
+	bench_put(res->notes, "not counted: %u calls, with a tick or another thread in them\n",
 		  lat->nr_disturbed);
 	for (i = 1; i < NR_REPS; i++)
 		own = min(own, lat->late[QUARRY_BENCH_NONE][i]);
@@ -351,7 +351,7 @@ static void put_result(struct quarry_bench_result *res, struct latency *lat)
 		for (i = 0; i < NR_REPS; i++)
 			values[i] = lat->late[side][i] > own ? lat->late[side][i] - own : 0;
 		emit_insn(res, side, "longest section off", values);
-		bench_put(res->notes, "longest with interrupts off, %s: %llu (a timer's own lateness of %llu is off)\n",
+		bench_put(res->notes, "longest with interrupts off, %s: %llu (less %llu of a timer)\n",
 			  subjects[side], quarry_bench_median(values, NR_REPS), own);
 	}
 }

@@ -202,8 +202,10 @@ static int run_replay(struct quarry_trace *trace, struct quarry_bench_result *re
 	value.min = replay.ratio_min;
 	value.max = replay.ratio_max;
 	quarry_bench_emit_value(res, &value);
-	bench_put(res->notes, "pressure: ext4: peak %llu bytes, soft limit %llu; time with limit / without: %u.%03u (%u.%03u to %u.%03u)\n",
-		  peak, opts.soft_limit, replay.ratio_median / 1000, replay.ratio_median % 1000,
+	bench_put(res->notes, "pressure: ext4: peak %llu bytes, soft limit %llu;", peak,
+		  opts.soft_limit);
+	bench_put(res->notes, " time with limit / without: %u.%03u (%u.%03u to %u.%03u)\n",
+		  replay.ratio_median / 1000, replay.ratio_median % 1000,
 		  replay.ratio_min / 1000, replay.ratio_min % 1000, replay.ratio_max / 1000,
 		  replay.ratio_max % 1000);
 	return 0;
@@ -215,7 +217,7 @@ static int run_ext4(struct quarry_bench_result *res)
 	int ret;
 
 	if (trace == ERR_PTR(-ENOENT)) {
-		bench_put(res->notes, "pressure: ext4: left out: its trace is not in the directory traces=\n");
+		bench_put(res->notes, "pressure: ext4: left out: not in the directory traces=\n");
 		return 0;
 	}
 	if (IS_ERR(trace))
