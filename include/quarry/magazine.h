@@ -21,7 +21,7 @@
 #include <linux/types.h>
 #include <quarry/site.h>
 
-/* private: layout is covered by quarry_abi_2 */
+/* private: layout is covered by quarry_abi_3 */
 struct quarry_magazine {
 	unsigned int count;
 	unsigned int capacity;

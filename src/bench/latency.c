@@ -351,7 +351,7 @@ static void put_result(struct quarry_bench_result *res, struct latency *lat)
 		for (i = 0; i < NR_REPS; i++)
 			values[i] = lat->late[side][i] > own ? lat->late[side][i] - own : 0;
 		emit_insn(res, side, "longest section off", values);
-		bench_put(res->notes, "longest with interrupts off, %s: %llu (less %llu of a timer)\n",
+		bench_put(res->notes, "longest with interrupts off, %s: %llu (a timer has %llu)\n",
 			  subjects[side], quarry_bench_median(values, NR_REPS), own);
 	}
 }
