@@ -197,7 +197,7 @@ static void use_chunk(struct quarry_arena_priv *a, struct quarry_chunk *chunk, s
 	a->start = (unsigned long)chunk + head;
 	a->arena.pos = a->start;
 	quarry_arena_set_end(a, (unsigned long)chunk + chunk->size);
-	a->floor = 0;
+	a->arena.floor = 0;
 }
 
 /* Into the chain, behind the current one. */

@@ -77,7 +77,6 @@ struct quarry_arena_priv {
 	unsigned long nr_resets;
 	struct quarry_arena_watch *watch;	/* of frames, or NULL */
 	/* arena_scope.c */
-	unsigned long floor;		/* below it nothing grows or shrinks in place */
 	u64 mark;			/* serial of the newest mark, 0: none */
 	u64 last_mark;			/* the last serial given */
 	struct quarry_arena_cleanup *cleanups;	/* newest first */

@@ -53,12 +53,12 @@ void quarry_arena_mark(struct quarry_arena *arena, struct quarry_arena_mark *mar
 		.cleanups = a->cleanups,
 		.pos = arena->pos,
 		.start = a->start,
-		.floor = a->floor,
+		.floor = a->arena.floor,
 		.used_before = a->used_before,
 		.asked = a->asked,
 	};
 	a->mark = mark->serial;
-	a->floor = arena->pos;
+	a->arena.floor = arena->pos;
 	quarry_arena_leave(a, in);
 }
 EXPORT_SYMBOL_GPL(quarry_arena_mark);
@@ -107,7 +107,7 @@ static int rewind_to(struct quarry_arena_priv *a, struct quarry_arena_mark *mark
 	quarry_arena_set_end(a, (unsigned long)chunk + chunk->size);
 	a->used_before = mark->used_before;
 	a->asked = mark->asked;
-	a->floor = mark->floor;
+	a->arena.floor = mark->floor;
 	a->mark = mark->previous;
 	mark->arena = NULL;
 	if (a->unmaps) {
@@ -135,7 +135,7 @@ static int forget(struct quarry_arena_priv *a, struct quarry_arena_mark *mark)
 	if (!is_newest(a, mark, "forgetting"))
 		return -EINVAL;
 	if (a->current_chunk == mark->chunk)
-		a->floor = mark->floor;
+		a->arena.floor = mark->floor;
 	a->mark = mark->previous;
 	mark->arena = NULL;
 	return 0;

@@ -120,7 +120,7 @@ static bool is_last(const struct quarry_arena_priv *a, const void *ptr, size_t s
 {
 	unsigned long at = (unsigned long)ptr;
 
-	return at + size == a->arena.pos && at >= a->start && at >= a->floor;
+	return at + size == a->arena.pos && at >= a->start && at >= a->arena.floor;
 }
 
 static void *resize(struct quarry_arena_priv *a, void *ptr, size_t old, size_t size, gfp_t gfp,
@@ -156,7 +156,7 @@ static void *resize(struct quarry_arena_priv *a, void *ptr, size_t old, size_t s
 	return copy;
 }
 
-void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
+void *quarry_arena_realloc_slow(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
 				gfp_t gfp, const struct quarry_site *site)
 {
 	struct quarry_arena_priv *a = quarry_to_arena(arena);
@@ -171,7 +171,7 @@ void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t ol
 	quarry_arena_leave(a, true);
 	return ptr;
 }
-EXPORT_SYMBOL_GPL(quarry_arena_realloc_site);
+EXPORT_SYMBOL_GPL(quarry_arena_realloc_slow);
 
 void *quarry_arena_promote_site(struct quarry_arena *arena, const void *ptr, size_t size,
 				gfp_t gfp, const struct quarry_site *site)

@@ -50,6 +50,7 @@ struct quarry_arena {
 	/* private: free space of the current chunk */
 	unsigned long pos;
 	unsigned long end;
+	unsigned long floor;		/* what begins below it stays as long as it is */
 };
 
 /**
@@ -671,7 +672,7 @@ __printf(3, 4)
 char *quarry_arena_printf(struct quarry_arena *arena, gfp_t gfp, const char *fmt, ...);
 
 /**
- * quarry_arena_realloc_site() - make an allocation larger or smaller; use quarry_arena_realloc()
+ * quarry_arena_realloc_slow() - what the inline path of quarry_arena_realloc() leaves over
  * @arena: the arena
  * @ptr: the allocation
  * @old: its bytes
@@ -682,8 +683,28 @@ char *quarry_arena_printf(struct quarry_arena *arena, gfp_t gfp, const char *fmt
  * Context: As quarry_arena_alloc().
  * Return: see quarry_arena_realloc().
  */
-void *quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
+void *quarry_arena_realloc_slow(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
 				gfp_t gfp, const struct quarry_site *site);
+
+static __always_inline void *
+quarry_arena_realloc_site(struct quarry_arena *arena, void *ptr, size_t old, size_t size,
+			  gfp_t gfp, const struct quarry_site *site)
+{
+	unsigned long at = (unsigned long)ptr;
+
+	might_alloc(gfp);
+	/* Growth of the most recent allocation, if there is room and no mark behind it. */
+	if (likely(at + old == arena->pos && at >= arena->floor && size > old &&
+		   size <= QUARRY_ARENA_MAX_ALLOC && at + size <= arena->end &&
+		   !(gfp & QUARRY_GFP_SLOW))) {
+		arena->pos = at + size;
+		quarry_arena_expose(arena, at, size);
+		if (unlikely(want_init_on_alloc(gfp)))
+			memset(ptr + old, 0, size - old);
+		return ptr;
+	}
+	return quarry_arena_realloc_slow(arena, ptr, old, size, gfp, site);
+}
 
 /**
  * quarry_arena_realloc() - make an allocation larger or smaller
