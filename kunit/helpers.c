@@ -163,9 +163,10 @@ void quarry_test_expect_lost_page(void)
 		return;
 	seen = true;
 	pr_info("quarry_expect: alloc_tag was not set\n");
+#ifdef MODULE
 	/* Its bytes stay with the call site of the module. */
-	if (THIS_MODULE)
-		pr_info("quarry_expect: allocated at module unload\n");
+	pr_info("quarry_expect: allocated at module unload\n");
+#endif
 }
 
 static void heap_exit(void *ptr)
