@@ -3,13 +3,13 @@
  * Fixed-size allocator for descriptors: extents, slabs, magazines.
  *
  * Go's fixalloc in spirit: pages of its own, from the kernel or from the heap's
- * backing, so that no descriptor is ever next to user data, cut into one of six
+ * backing, so that no descriptor is ever next to user data, cut into one of seven
  * sizes and never merged; what is freed waits in a chain for its size.  Pages go
  * back when the heap is destroyed.  Larger objects (the bitmaps of a large
  * backing's extent) take and return whole pages.
  *
  *	meta->pages ─> page ─(private)─> page ─> ...
- *	meta->free[i] ─> object of 64 << i bytes ─> object ─> ...
+ *	meta->free[i] ─> object of sizes[i] bytes ─> object ─> ...
  *
  * Locking: meta->lock, innermost, irq-safe, held for a handful of steps (63
  * when a page is cut).  The kernel's page allocator is called without it.
@@ -19,7 +19,6 @@
 #define pr_fmt(fmt) "quarry: " fmt
 
 #include <linux/kmemleak.h>
-#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 
@@ -106,11 +105,21 @@ static void *alloc_large(struct quarry_meta *meta, size_t size, gfp_t gfp)
 	return page_address(page);
 }
 
+/*
+ * Bytes.  Few, as each has a page begun.  A third of a page is for slabs of the smallest objects,
+ * whose two bitmaps alone are 1024.
+ */
+static const unsigned int sizes[] = { 64, 128, 256, 512, 1024, 1344, 2048 };
+
+static_assert(ARRAY_SIZE(sizes) == QUARRY_META_NR_BUCKETS);
+
 static unsigned int bucket_of(size_t size)
 {
-	unsigned int shift = order_base_2(size);
+	unsigned int bucket = 0;
 
-	return shift > QUARRY_META_MIN_SHIFT ? shift - QUARRY_META_MIN_SHIFT : 0;
+	while (sizes[bucket] < size)
+		bucket++;
+	return bucket;
 }
 
 static void *pop_locked(struct quarry_meta *meta, unsigned int bucket)
@@ -127,7 +136,7 @@ static void *pop_locked(struct quarry_meta *meta, unsigned int bucket)
 
 static void add_page_locked(struct quarry_meta *meta, struct page *page, unsigned int bucket)
 {
-	size_t step = 1UL << (bucket + QUARRY_META_MIN_SHIFT), at;
+	size_t step = sizes[bucket], at;
 	void *base = page_address(page);
 
 	lockdep_assert_held(&meta->lock);

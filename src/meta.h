@@ -10,10 +10,9 @@
 
 struct quarry_backing;
 
-/* Buckets of 64 << i bytes; what is larger takes whole pages. */
-#define QUARRY_META_MIN_SHIFT	6
-#define QUARRY_META_NR_BUCKETS	6
-#define QUARRY_META_MAX_BUCKET	(64UL << (QUARRY_META_NR_BUCKETS - 1))
+/* Buckets of 64 to 2048 bytes; what is larger takes whole pages. */
+#define QUARRY_META_NR_BUCKETS	7
+#define QUARRY_META_MAX_BUCKET	2048UL
 
 struct quarry_meta {
 	raw_spinlock_t lock;
