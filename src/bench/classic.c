@@ -38,6 +38,7 @@
 #include "case.h"
 #include "crew_slices.h"
 #include "handover.h"
+#include "sized.h"
 
 #define NR_THREADS	2
 
@@ -101,44 +102,18 @@ static __always_inline u32 draw(u32 *rnd)
 static __always_inline void *get(struct classic_case *cc, unsigned int id, size_t size,
 				 const enum quarry_bench_side side)
 {
-	void *obj = cc->scratch[id];
+	void *obj = quarry_bench_sized_get(cc->slices.heap, size, cc->scratch[id], side);
 
-	switch (side) {
-	case QUARRY_BENCH_QUARRY:
-		obj = quarry_alloc(cc->slices.heap, size, GFP_KERNEL);
-		break;
-	case QUARRY_BENCH_PEER:
-		obj = kmalloc(size, GFP_KERNEL);
-		break;
-	default:
-		OPTIMIZER_HIDE_VAR(obj);
-		break;
-	}
 	if (likely(obj))
 		WRITE_ONCE(*(u64 *)obj, size);
 	return obj;
-}
-
-static __always_inline void put(void *obj, const enum quarry_bench_side side)
-{
-	switch (side) {
-	case QUARRY_BENCH_QUARRY:
-		quarry_free(obj);
-		break;
-	case QUARRY_BENCH_PEER:
-		kfree(obj);
-		break;
-	default:
-		OPTIMIZER_HIDE_VAR(obj);
-		break;
-	}
 }
 
 /* Another object, or none, instead of the one that is there. */
 static __always_inline bool replace(struct classic_case *cc, unsigned int id, void **slot,
 				    size_t size, const enum quarry_bench_side side)
 {
-	put(*slot, side);
+	quarry_bench_sized_put(*slot, side);
 	*slot = get(cc, id, size, side);
 	return likely(*slot);
 }
@@ -195,7 +170,7 @@ static __always_inline int xmalloc_read(struct classic_case *cc, unsigned int nr
 		batch = bench_ring_get(&cs->full);
 		nr_objs = batch->nr;
 		for (i = 0; i < nr_objs; i++)
-			put(batch->objs[i], side);
+			quarry_bench_sized_put(batch->objs[i], side);
 		bench_ring_put(&cs->empty, batch);
 	}
 	return nr_objs == XMALLOC_BATCH ? 0 : -ENOMEM;
@@ -245,7 +220,7 @@ static __always_inline int scratch(struct classic_case *cc, unsigned int id, uns
 	u64 *obj;
 
 	if (side != QUARRY_BENCH_NONE) {
-		put(cs->first[id], side);
+		quarry_bench_sized_put(cs->first[id], side);
 		cs->first[id] = NULL;
 	}
 	while (nr--) {
@@ -254,7 +229,7 @@ static __always_inline int scratch(struct classic_case *cc, unsigned int id, uns
 			return -ENOMEM;
 		for (i = 0; i < SCRATCH_WRITES; i++)
 			WRITE_ONCE(*obj, READ_ONCE(*obj) + i);
-		put(obj, side);
+		quarry_bench_sized_put(obj, side);
 	}
 	return 0;
 }

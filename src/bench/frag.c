@@ -28,6 +28,7 @@
 #include <quarry/heap.h>
 #include "case.h"
 #include "side.h"
+#include "sized.h"
 
 #define NR_BLOCKS	100000U
 #define SLICE_BLOCKS	250U
@@ -91,37 +92,6 @@ struct frag {
 
 /* === The loop, inlined into each side === */
 
-static __always_inline void *alloc_one(struct frag_side *fs, size_t size,
-				       const enum quarry_bench_side side)
-{
-	void *obj = &fs->peak_bytes;
-
-	switch (side) {
-	case QUARRY_BENCH_QUARRY:
-		return quarry_alloc(fs->heap, size, GFP_KERNEL);
-	case QUARRY_BENCH_PEER:
-		return kmalloc(size, GFP_KERNEL);
-	default:
-		OPTIMIZER_HIDE_VAR(obj);
-		return obj;
-	}
-}
-
-static __always_inline void free_one(void *obj, const enum quarry_bench_side side)
-{
-	switch (side) {
-	case QUARRY_BENCH_QUARRY:
-		quarry_free(obj);
-		break;
-	case QUARRY_BENCH_PEER:
-		kfree(obj);
-		break;
-	default:
-		OPTIMIZER_HIDE_VAR(obj);
-		break;
-	}
-}
-
 /* One word is written to each block, as its owner would. */
 static __always_inline int run_blocks(struct frag_side *fs, const struct block *blocks,
 				      unsigned int first, const enum quarry_bench_side side)
@@ -130,12 +100,13 @@ static __always_inline int run_blocks(struct frag_side *fs, const struct block *
 	void *obj;
 
 	for (i = first; i < first + SLICE_BLOCKS; i++) {
-		obj = alloc_one(fs, 1UL << blocks[i].order, side);
+		obj = quarry_bench_sized_get(fs->heap, 1UL << blocks[i].order,
+					     &fs->peak_bytes, side);
 		if (unlikely(!obj))
 			return -ENOMEM;
 		WRITE_ONCE(*(unsigned long *)obj, i);
 		if (blocks[i].fate == AT_ONCE)
-			free_one(obj, side);
+			quarry_bench_sized_put(obj, side);
 		else
 			fs->obj[i] = obj;
 	}

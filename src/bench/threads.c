@@ -34,6 +34,7 @@
 #include "crew_slices.h"
 #include "handover.h"
 #include "side.h"
+#include "sized.h"
 
 #define BATCH		32	/* of scale */
 #define NR_SIZES	8
@@ -173,37 +174,6 @@ static __always_inline int scale_rounds(struct threads_case *tc, unsigned int nr
 	return 0;
 }
 
-static __always_inline void *mt_get(struct threads_case *tc, unsigned int id, size_t size,
-				    const enum quarry_bench_side side)
-{
-	void *obj = &tc->buffers[id];
-
-	switch (side) {
-	case QUARRY_BENCH_QUARRY:
-		return quarry_alloc(tc->slices.heap, size, GFP_KERNEL);
-	case QUARRY_BENCH_PEER:
-		return kmalloc(size, GFP_KERNEL);
-	default:
-		OPTIMIZER_HIDE_VAR(obj);
-		return obj;
-	}
-}
-
-static __always_inline void mt_put(void *obj, const enum quarry_bench_side side)
-{
-	switch (side) {
-	case QUARRY_BENCH_QUARRY:
-		quarry_free(obj);
-		break;
-	case QUARRY_BENCH_PEER:
-		kfree(obj);
-		break;
-	default:
-		OPTIMIZER_HIDE_VAR(obj);
-		break;
-	}
-}
-
 /* The same sizes in each slice. */
 static __always_inline int mt_rounds(struct threads_case *tc, unsigned int id, unsigned int nr,
 				     const enum quarry_bench_side side)
@@ -216,12 +186,12 @@ static __always_inline int mt_rounds(struct threads_case *tc, unsigned int id, u
 		/* Knuth's linear congruential generator, whose high bits are the better ones. */
 		rnd = rnd * 1664525 + 1013904223;
 		size = MT_MIN_SIZE + (rnd >> 16) % MT_RANGE;
-		obj = mt_get(tc, id, size, side);
+		obj = quarry_bench_sized_get(tc->slices.heap, size, &tc->buffers[id], side);
 		if (unlikely(!obj))
 			return -ENOMEM;
 		memset(obj, 0x5a, size);
 		barrier_data(obj);
-		mt_put(obj, side);
+		quarry_bench_sized_put(obj, side);
 	}
 	return 0;
 }
