@@ -321,7 +321,7 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 					      gfp_t gfp, const struct quarry_site *site)
 {
 	static const struct quarry_arena_params defaults = {};
-	struct quarry_arena_priv seed = { .hp = to_priv(heap) }, *a;
+	struct quarry_arena_priv *a;
 	struct quarry_chunk *chunk;
 	int ret;
 
@@ -336,10 +336,10 @@ struct quarry_arena *quarry_arena_create_site(struct quarry_heap *heap,
 	if (in_nmi())
 		return ERR_PTR(-ENOMEM);
 	/* The limit is at least a page. */
-	seed.kind = kind_of(params);
-	chunk = get_chunk(&seed, 1, gfp);
+	chunk = quarry_chunk_get(to_priv(heap), kind_of(params), 1, gfp);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
+	chunk->size = PAGE_SIZE;
 	a = (void *)(chunk + 1);
 	quarry_arena_init(a, to_priv(heap), params, site);
 	a->unmaps = quarry_escape_wanted(params->flags, gfp);
