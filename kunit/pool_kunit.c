@@ -299,10 +299,13 @@ static void free_objects_are_not_written_to(struct kunit *test)
 static void expect_out(struct kunit *test, struct quarry_pool *pool, u64 nr)
 {
 	unsigned long end = jiffies + PATIENCE;
+	u64 out = quarry_test_pool_stats(pool).out;
 
-	while (quarry_test_pool_stats(pool).out != nr && time_before(jiffies, end))
+	while (out != nr && time_before(jiffies, end)) {
 		usleep_range(500, 1000);
-	KUNIT_EXPECT_EQ(test, quarry_test_pool_stats(pool).out, nr);
+		out = quarry_test_pool_stats(pool).out;
+	}
+	KUNIT_EXPECT_EQ(test, out, nr);
 }
 
 static void grows_to_its_max(struct kunit *test)
