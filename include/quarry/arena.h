@@ -470,8 +470,17 @@ void quarry_arena_get_stats(struct quarry_arena *arena, struct quarry_arena_stat
 void *quarry_arena_alloc_slow(struct quarry_arena *arena, size_t size, size_t align, gfp_t gfp,
 			      const struct quarry_site *site);
 
-/* With KASAN, what is handed out may be touched, and nothing behind it; else nothing. */
 #ifdef CONFIG_KASAN_GENERIC
+/**
+ * quarry_arena_expose() - let KASAN know what is handed out; for the inline paths
+ * @arena: the arena
+ * @start: where it begins
+ * @size: bytes; what is behind them may not be touched
+ *
+ * Without KASAN it is nothing.
+ *
+ * Context: As quarry_arena_alloc().
+ */
 void quarry_arena_expose(struct quarry_arena *arena, unsigned long start, size_t size);
 #else
 static inline void quarry_arena_expose(struct quarry_arena *arena, unsigned long start, size_t size)
