@@ -537,6 +537,7 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(refused_reserve_changes_nothing),
 	KUNIT_CASE(refused_free_changes_nothing),
 	KUNIT_CASE(walk_is_ordered_and_stops),
+	KUNIT_CASE(buddy_many_is_one_by_one),
 	KUNIT_CASE(buddy_alloc_in_part),
 	KUNIT_CASE(buddy_alloc_in_every_part),
 	KUNIT_CASE(buddy_count_in_part),

@@ -84,6 +84,7 @@ do {										\
 } while (0)
 
 /* buddy_range_kunit.c */
+void buddy_many_is_one_by_one(struct kunit *test);
 void buddy_alloc_in_part(struct kunit *test);
 void buddy_alloc_in_every_part(struct kunit *test);
 void buddy_count_in_part(struct kunit *test);

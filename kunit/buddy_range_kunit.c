@@ -1,12 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Suite quarry_buddy: parts of a range, joined blocks, lists, trimming, walks over
- * allocated blocks, fragmentation.
+ * Suite quarry_buddy: many blocks at once, parts of a range, joined blocks, lists, trimming,
+ * walks over allocated blocks, fragmentation.
  */
 #include "buddy_kunit.h"
 
 #define IN(from, to, how) \
 	(&(struct quarry_buddy_where){ .lo = (from), .hi = (to), .flags = (how) })
+
+/* === Many at once === */
+
+#define MOST	40
+
+/* The same from both ranges, of which two thirds are freed again. */
+static bool many_as_singles(struct fixture *many, struct fixture *single, unsigned int order)
+{
+	unsigned int nr = 1 + quarry_test_below(&many->rnd, MOST), got, i;
+	unsigned long offsets[MOST];
+	size_t size;
+	long o = 0;
+
+	got = quarry_buddy_alloc_many(many->buddy, order, nr, offsets);
+	for (i = 0; i < nr; i++) {
+		o = quarry_buddy_alloc_lowest(single->buddy, order);
+		if (o < 0)
+			break;
+		if (i >= got || offsets[i] != (unsigned long)o) {
+			KUNIT_FAIL(many->test, "seed=%llu step %lu: block %u of %u is not at %ld",
+				   many->seed, many->step, i, got, o);
+			return false;
+		}
+	}
+	KUNIT_EXPECT_EQ(many->test, got, i);
+	/* To the bit: each is a block of its own, and what is left is cut alike. */
+	size = quarry_buddy_state_size(many->nr_units, many->max_order);
+	KUNIT_EXPECT_EQ_MSG(many->test, memcmp(many->state, single->state, size), 0,
+			    "seed=%llu step %lu", many->seed, many->step);
+	KUNIT_EXPECT_EQ(many->test, quarry_buddy_nr_free_units(many->buddy),
+			quarry_buddy_nr_free_units(single->buddy));
+	KUNIT_EXPECT_EQ(many->test, quarry_buddy_verify(many->buddy), 0);
+	for (i = 0; i < got; i++) {
+		if (!quarry_test_below(&many->rnd, 3))
+			continue;
+		KUNIT_EXPECT_EQ(many->test, quarry_buddy_free(many->buddy, offsets[i], order), 0);
+		KUNIT_EXPECT_EQ(many->test, quarry_buddy_free(single->buddy, offsets[i], order), 0);
+	}
+	return true;
+}
+
+static void check_many(struct kunit *test, unsigned long nr_units, unsigned int max_order,
+		       unsigned int clean_order)
+{
+	struct fixture *many = buddy_fixture(test, nr_units, max_order, clean_order);
+	struct fixture *single = buddy_fixture(test, nr_units, max_order, clean_order);
+
+	many->seed = quarry_test_seed(test, &many->rnd);
+	for (many->step = 0; many->step < 100; many->step++)
+		if (!many_as_singles(many, single,
+				     quarry_test_below(&many->rnd, min(max_order, 4U) + 1)))
+			return;
+}
+
+void buddy_many_is_one_by_one(struct kunit *test)
+{
+	unsigned long *offsets = quarry_test_array(test, 64, sizeof(*offsets));
+	struct fixture *f = fixture_make(test, 64, 6);
+
+	check_many(test, 1024, 10, 0);
+	/* Of odd length, with roots to spare, without a row of parents, with more levels. */
+	check_many(test, 4001, 10, 0);
+	check_many(test, 2000, 3, 0);
+	check_many(test, 300, 0, 0);
+	check_many(test, 300000, 12, 0);
+	check_many(test, 2048, 9, 4);
+
+	EXPECT_REFUSED(f, quarry_buddy_alloc_many(f->buddy, 7, 2, offsets), 0);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_many(f->buddy, 0, 0, offsets), 0);
+	KUNIT_EXPECT_EQ(test, quarry_buddy_alloc_many(f->buddy, 0, 64, offsets), 64U);
+	EXPECT_REFUSED(f, quarry_buddy_alloc_many(f->buddy, 0, 1, offsets), 0);
+}
 
 /* === Parts === */
 

@@ -337,6 +337,57 @@ long quarry_buddy_alloc_lowest(struct quarry_buddy *b, unsigned int order)
 }
 EXPORT_SYMBOL_GPL(quarry_buddy_alloc_lowest);
 
+/*
+ * Taken node (@o, @order + @depth) is split into allocated nodes of @order.  In a row they
+ * are 2^n neighbours at a multiple of that, so no more than one word.
+ */
+static void split_whole(struct quarry_buddy *b, unsigned long o, unsigned int order,
+			unsigned int depth)
+{
+	struct quarry_buddy_order *row = &b->orders[order];
+	unsigned long i = o >> order;
+
+	for (; depth; depth--, i >>= 1, row++)
+		row->words[i / BITS_PER_LONG] &=
+			~(GENMASK((1U << depth) - 1, 0) << i % BITS_PER_LONG);
+}
+
+/* The lowest free blocks of the best fitting order: as many as there are of it, or @nr. */
+static unsigned int take_some(struct quarry_buddy *b, unsigned int order, unsigned int nr,
+			      unsigned long *offsets)
+{
+	unsigned int k = order + __ffs(b->free_orders >> order), n;
+	/* No more than a word of them. */
+	unsigned int depth = min3(k - order, (unsigned int)ilog2(nr), ilog2(BITS_PER_LONG));
+	unsigned long o = bit_offset(b, take_lowest(b, &b->orders[k], k), k);
+
+	split_towards(b, o, order + depth, k, false);
+	split_whole(b, o, order, depth);
+	b->nr_free_units -= 1UL << (order + depth);
+	for (n = 0; n < 1U << depth; n++)
+		offsets[n] = o + ((unsigned long)n << order);
+	return n;
+}
+
+unsigned int quarry_buddy_alloc_many(struct quarry_buddy *b, unsigned int order, unsigned int nr,
+				     unsigned long *offsets)
+{
+	unsigned int got = 0;
+	long o;
+
+	/* Not what the short way does not serve. */
+	while (got < nr && order < b->short_orders && b->free_orders >> order)
+		got += take_some(b, order, nr - got, offsets + got);
+	while (got < nr) {
+		o = quarry_buddy_alloc_lowest(b, order);
+		if (o < 0)
+			break;
+		offsets[got++] = o;
+	}
+	return got;
+}
+EXPORT_SYMBOL_GPL(quarry_buddy_alloc_many);
+
 long quarry_buddy_alloc_highest(struct quarry_buddy *b, unsigned int order)
 {
 	return alloc_slow(b, order, true);

@@ -246,6 +246,26 @@ static inline long quarry_buddy_alloc(struct quarry_buddy *buddy, unsigned int o
 }
 
 /**
+ * quarry_buddy_alloc_many() - take up to @nr blocks of 2^@order units
+ * @buddy: range to take them from
+ * @order: order of each block
+ * @nr: how many
+ * @offsets: where to store the first unit of each
+ *
+ * The blocks that as many calls of quarry_buddy_alloc_lowest() would give, in that order; but
+ * of a larger block all of which is wanted the halves are marked a word at a time instead of
+ * split one by one.  Each is freed on its own.
+ *
+ * Steps: at most L + H for each free block taken from, and one per block.
+ *
+ * Context: Any context.  The caller serialises calls on one @buddy.
+ * Return: how many blocks there were, 0 to @nr; 0 as well if @order is above the range's
+ * largest.
+ */
+unsigned int quarry_buddy_alloc_many(struct quarry_buddy *buddy, unsigned int order,
+				     unsigned int nr, unsigned long *offsets);
+
+/**
  * quarry_buddy_alloc_in() - take a block of 2^@order units from part of the range
  * @buddy: range to take it from
  * @order: order of the block
