@@ -57,18 +57,26 @@ static __always_inline unsigned long quarry_owner(const void *addr)
 
 /*
  * Where the owner of a page is written down.  The page is ours, and the entry
- * belongs to who holds it.
+ * belongs to who holds it.  Preemption is off: the leaf stays as long as the page is
+ * ours, but the array may be replaced.
  */
-static inline unsigned long *quarry_owner_slot(const void *addr)
+static inline unsigned long *__quarry_owner_slot(const void *addr)
 {
 	unsigned long pfn = ((unsigned long)addr - PAGE_OFFSET) >> PAGE_SHIFT;
-	unsigned long *leaf;
+	unsigned long *leaf = READ_ONCE(quarry_pagemap)[pfn >> QUARRY_PAGEMAP_SHIFT];
 
-	/* The leaf stays as long as the page is ours; the array may be replaced. */
-	preempt_disable();
-	leaf = READ_ONCE(quarry_pagemap)[pfn >> QUARRY_PAGEMAP_SHIFT];
-	preempt_enable();
 	return &leaf[pfn & (QUARRY_PAGEMAP_LEAF - 1)];
+}
+
+/* The same, with preemption on. */
+static inline unsigned long *quarry_owner_slot(const void *addr)
+{
+	unsigned long *slot;
+
+	preempt_disable();
+	slot = __quarry_owner_slot(addr);
+	preempt_enable();
+	return slot;
 }
 
 /*

@@ -53,7 +53,7 @@
 #include "pages.h"
 
 #define HUGE_ORDER	(ilog2(SZ_2M) - PAGE_SHIFT)	/* broken up last */
-#define BATCH		16	/* blocks per lock hold */
+#define BATCH		16U	/* blocks per lock hold */
 /* Bounds of the watermark, in pages, and of its share of what is mapped. */
 #define WATERMARK_MIN	16UL
 #define WATERMARK_MAX	1024UL
@@ -205,19 +205,37 @@ static long take_offset(struct quarry_extent *ext, const struct quarry_pages_wan
 	return ret ?: 0;
 }
 
-void *quarry_pages_take(struct quarry_extent *ext, const struct quarry_pages_want *want)
+/* Up to @nr blocks of one extent, at most BATCH; returns how many. */
+static unsigned int take_many(struct quarry_extent *ext, const struct quarry_pages_want *want,
+			      void **addrs, unsigned int nr)
 {
 	struct quarry_pages *pages = ext->pages;
-	long offset = take_offset(ext, want);
+	unsigned long offsets[BATCH];
+	unsigned int i;
+	long offset;
 
 	lockdep_assert_held(&pages->lock);
-	if (QUARRY_WARN_ON(offset < 0))
-		return NULL;
-	pages->nr_used += want->nr_pages;
+	if (nr > 1 && !ext->single && want->nr_pages == 1UL << want->order) {
+		nr = quarry_buddy_alloc_many(&ext->buddy, want->order, nr, offsets);
+	} else {
+		offset = take_offset(ext, want);
+		offsets[0] = offset;
+		nr = offset >= 0;
+	}
+	for (i = 0; i < nr; i++)
+		addrs[i] = ext->base + (offsets[i] << PAGE_SHIFT);
+	pages->nr_used += nr * want->nr_pages;
 	pages->nr_used_peak = max(pages->nr_used_peak, pages->nr_used);
 	pages->nr_idle = min(pages->nr_idle, quarry_pages_nr_free(pages));
 	quarry_pages_link(ext);
-	return ext->base + ((unsigned long)offset << PAGE_SHIFT);
+	return nr;
+}
+
+void *quarry_pages_take(struct quarry_extent *ext, const struct quarry_pages_want *want)
+{
+	void *addr;
+
+	return QUARRY_WARN_ON(!take_many(ext, want, &addr, 1)) ? NULL : addr;
 }
 
 /* A spare extent of the very size; others are not cut. */
@@ -237,8 +255,10 @@ static struct quarry_extent *find_spare(struct quarry_pages *pages, int node,
 	return NULL;
 }
 
-static void *alloc_on(struct quarry_pages *pages, int node, const struct quarry_pages_want *want,
-		      enum quarry_layer *layer)
+/* Up to @nr blocks, all of one extent: the next call finds out which is the best one then. */
+static unsigned int alloc_many_on(struct quarry_pages *pages, int node,
+				  const struct quarry_pages_want *want, void **addrs,
+				  unsigned int nr, enum quarry_layer *layer)
 {
 	struct quarry_extent *ext = NULL;
 
@@ -249,10 +269,20 @@ static void *alloc_on(struct quarry_pages *pages, int node, const struct quarry_
 	if (!ext)
 		ext = find_spare(pages, node, want);
 	if (!ext)
-		return NULL;
+		return 0;
 	*layer = max(*layer, quarry_extent_is_free(ext) ? QUARRY_LAYER_EXTENT :
 							  QUARRY_LAYER_BUDDY);
-	return quarry_pages_take(ext, want);
+	nr = take_many(ext, want, addrs, nr);
+	QUARRY_WARN_ON(!nr);
+	return nr;
+}
+
+static void *alloc_on(struct quarry_pages *pages, int node, const struct quarry_pages_want *want,
+		      enum quarry_layer *layer)
+{
+	void *addr;
+
+	return alloc_many_on(pages, node, want, &addr, 1, layer) ? addr : NULL;
 }
 
 /* Free pages are few: atomic callers may find none before long. */
@@ -271,20 +301,16 @@ unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages,
 				      unsigned int nr, enum quarry_layer *layer)
 {
 	int node = quarry_pages_node(pages, want);
-	unsigned int got = 0, stop;
+	unsigned int got = 0, n;
 	unsigned long flags;
 
 	while (got < nr) {
-		stop = min(nr, got + BATCH);
 		raw_spin_lock_irqsave(&pages->lock, flags);
-		for (; got < stop; got++) {
-			addrs[got] = alloc_on(pages, node, want, layer);
-			if (!addrs[got])
-				break;
-		}
+		n = alloc_many_on(pages, node, want, addrs + got, min(nr - got, BATCH), layer);
 		raw_spin_unlock_irqrestore(&pages->lock, flags);
-		if (got < stop)
+		if (!n)
 			break;
+		got += n;
 	}
 	check_watermark(pages);
 	return got;
@@ -463,25 +489,33 @@ void *quarry_pages_alloc(struct quarry_pages *pages, const struct quarry_pages_w
 
 /* === Freeing === */
 
-int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pages)
+int quarry_pages_free_many(struct quarry_extent *ext, void **addrs, unsigned int nr,
+			   unsigned long nr_pages)
 {
 	struct quarry_pages *pages = ext->pages;
+	unsigned int i, nr_bad = 0;
 	unsigned long flags;
-	int ret;
 
 	raw_spin_lock_irqsave(&pages->lock, flags);
-	ret = quarry_buddy_free_count(&ext->buddy, quarry_extent_page_of(ext, addr), nr_pages);
-	if (!ret) {
-		pages->nr_used -= nr_pages;
-		quarry_pages_link(ext);
-	}
+	for (i = 0; i < nr; i++)
+		if (unlikely(quarry_buddy_free_count(&ext->buddy,
+						     quarry_extent_page_of(ext, addrs[i]),
+						     nr_pages)))
+			addrs[nr_bad++] = addrs[i];
+	pages->nr_used -= (nr - nr_bad) * nr_pages;
+	quarry_pages_link(ext);
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
-	if (!ret && pages->notify)
+	if (nr_bad < nr && pages->notify)
 		pages->notify(pages);
-	if (ret)
-		quarry_report("%lu pages at %p are not allocated: double free?\n",
-			      nr_pages, addr);
-	return ret;
+	for (i = 0; i < nr_bad; i++)
+		quarry_report("%lu pages at %p are not allocated: double free?\n", nr_pages,
+			      addrs[i]);
+	return nr_bad ? -EINVAL : 0;
+}
+
+int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pages)
+{
+	return quarry_pages_free_many(ext, &addr, 1, nr_pages);
 }
 
 /* === Setting up, tearing down === */

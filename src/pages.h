@@ -200,6 +200,9 @@ unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages,
  * Returns 0, or -EINVAL (reported) if no such block is allocated.
  */
 int quarry_pages_free(struct quarry_extent *ext, void *addr, unsigned long nr_pages);
+/* The same of many runs of one extent, in one section: a few.  @addrs is scratch then. */
+int quarry_pages_free_many(struct quarry_extent *ext, void **addrs, unsigned int nr,
+			   unsigned long nr_pages);
 
 /*
  * Give up to @nr_pages free pages back to the kernel, but keep the reserve:

@@ -19,10 +19,13 @@
  * so that of two CPUs that free the same run one is refused.
  */
 #include <linux/log2.h>
+#include <linux/preempt.h>
 
 #include "internal.h"
 #include "note.h"
 #include "run.h"
+
+#define BATCH	16U	/* runs that are drained at a time */
 
 static struct quarry_run_front *to_front(struct quarry_mags *mags)
 {
@@ -91,30 +94,51 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 	} else {
 		quarry_pages_trace_reserve(rf->pages, gfp);
 	}
+	preempt_disable();
 	for (i = 0; i < got; i++)
-		mark_run(objs[i], front_owner(rf));
+		WRITE_ONCE(*__quarry_owner_slot(objs[i]), front_owner(rf));
+	preempt_enable();
 	return got;
+}
+
+/*
+ * The first of @objs, as far as they are of one extent, but not many, as preemption is off;
+ * returns how many are done with.
+ */
+static unsigned int drain_some(struct quarry_run_front *rf, void **objs, unsigned int nr)
+{
+	struct quarry_extent *ext = NULL, *other;
+	unsigned int i, n = 0;
+	void *some[BATCH];
+
+	/* The extent of a page that was freed twice may be gone any time. */
+	preempt_disable();
+	for (i = 0; i < nr && n < BATCH; i++) {
+		other = quarry_extent_find(objs[i]);
+		if (n && other && other != ext)
+			break;
+		if (!other || test_bit(quarry_extent_page_of(other, objs[i]), other->frees) ||
+		    !unmark_run(objs[i], front_owner(rf))) {
+			quarry_report("double free of %u pages at %p\n", 1U << rf->order, objs[i]);
+			atomic_long_dec(&rf->mags.nr_free_below);
+			continue;
+		}
+		ext = other;
+		some[n++] = objs[i];
+	}
+	if (n)
+		quarry_pages_free_many(ext, some, n, 1UL << rf->order);
+	preempt_enable();
+	return i;
 }
 
 static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	struct quarry_run_front *rf = to_front(mags);
-	struct quarry_extent *ext;
 	unsigned int i;
 
-	for (i = 0; i < nr; i++) {
-		/* The extent of a page that was freed twice may be gone any time. */
-		preempt_disable();
-		ext = quarry_extent_find(objs[i]);
-		if (!ext || test_bit(quarry_extent_page_of(ext, objs[i]), ext->frees) ||
-		    !unmark_run(objs[i], front_owner(rf))) {
-			quarry_report("double free of %u pages at %p\n", 1U << rf->order, objs[i]);
-			atomic_long_dec(&mags->nr_free_below);
-		} else {
-			quarry_pages_free(ext, objs[i], 1UL << rf->order);
-		}
-		preempt_enable();
-	}
+	for (i = 0; i < nr;)
+		i += drain_some(rf, objs + i, nr - i);
 }
 
 /* === Frees that wait === */
