@@ -49,11 +49,15 @@ static struct quarry_slab_cache *mags_to_cache(struct quarry_mags *mags)
 
 static unsigned int list_for(const struct quarry_slab *slab)
 {
+	unsigned int nr = slab->nr_objs, used;
+
 	if (!slab->nr_free)
 		return QUARRY_SLABS_FULL;
-	if (slab->nr_free == slab->nr_objs)
+	if (slab->nr_free == nr)
 		return QUARRY_SLABS_EMPTY;
-	return QUARRY_SLABS_PARTIAL + (slab->nr_objs - slab->nr_free) * 4 / slab->nr_objs;
+	/* Of each object that is freed: no division. */
+	used = 4 * (nr - slab->nr_free);
+	return QUARRY_SLABS_PARTIAL + (used >= nr) + (used >= 2 * nr) + (used >= 3 * nr);
 }
 
 static void link_slab(struct quarry_slab_cache *sc, struct quarry_slab *slab)
@@ -336,11 +340,17 @@ static void uncount_free(struct quarry_slab_cache *sc)
 	atomic_long_dec(&sc->mags.nr_free_below);
 }
 
-/* The slab of an object of this cache, or NULL after a report. */
-static struct quarry_slab *owner_slab(struct quarry_slab_cache *sc, const void *obj, int *index)
+/*
+ * The slab of an object of this cache, or NULL after a report.  @likely: one that it may well
+ * be, which has not been given up, or NULL.
+ */
+static struct quarry_slab *owner_slab(struct quarry_slab_cache *sc, struct quarry_slab *likely,
+				      const void *obj, int *index)
 {
-	struct quarry_slab *slab = quarry_slab_find(obj);
+	struct quarry_slab *slab = likely;
 
+	if (!slab || obj - slab->base >= PAGE_SIZE << slab->order)
+		slab = quarry_slab_find(obj);
 	if (!slab) {
 		quarry_report("cache %s: free of %p, which is in no slab\n", sc->name, obj);
 		return NULL;
@@ -359,21 +369,23 @@ static struct quarry_slab *owner_slab(struct quarry_slab_cache *sc, const void *
 	return slab;
 }
 
-static void give_locked(struct quarry_slab_cache *sc, void *obj, struct list_head *emptied)
+/* Returns the slab, which is good for a guess while the lock is held, or NULL. */
+static struct quarry_slab *give_locked(struct quarry_slab_cache *sc, struct quarry_slab *likely,
+				       void *obj, struct list_head *emptied)
 {
 	struct quarry_slab *slab;
 	int index;
 
 	lockdep_assert_held(&sc->lock);
-	slab = owner_slab(sc, obj, &index);
+	slab = owner_slab(sc, likely, obj, &index);
 	if (!slab) {
 		uncount_free(sc);
-		return;
+		return NULL;
 	}
 	if (quarry_slab_is_pending(slab, index) || !quarry_slab_give(slab, index)) {
 		quarry_report("cache %s: double free of %p\n", sc->name, obj);
 		uncount_free(sc);
-		return;
+		return slab;
 	}
 	sc->nr_free++;
 	relink_slab(sc, slab);
@@ -382,20 +394,23 @@ static void give_locked(struct quarry_slab_cache *sc, void *obj, struct list_hea
 		account_slab(sc, slab, -1);
 		list_add(&slab->node, emptied);
 	}
+	return slab;
 }
 
 static void drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 {
 	struct quarry_slab_cache *sc = mags_to_cache(mags);
+	struct quarry_slab *slab;
 	unsigned int i = 0, stop;
 	unsigned long flags;
 	LIST_HEAD(emptied);
 
 	while (i < nr) {
 		stop = min(nr, i + BATCH);
+		slab = NULL;
 		raw_spin_lock_irqsave(&sc->lock, flags);
 		for (; i < stop; i++)
-			give_locked(sc, objs[i], &emptied);
+			slab = give_locked(sc, slab, objs[i], &emptied);
 		raw_spin_unlock_irqrestore(&sc->lock, flags);
 	}
 	destroy_slabs(sc, &emptied);
@@ -409,7 +424,7 @@ static void defer_object(struct quarry_mags *mags, void *obj)
 	struct quarry_slab *slab;
 	int index;
 
-	slab = owner_slab(sc, obj, &index);
+	slab = owner_slab(sc, NULL, obj, &index);
 	if (!slab)
 		return;
 	if (quarry_pending_set(&slab->pending, quarry_slab_frees(slab), index, mags->defer,

@@ -118,19 +118,34 @@ void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
 	bitmap_set(slab->free, 0, slab->nr_objs);
 }
 
+/* How many bits from @first on are set, as far as @most; 1 at least. */
+static unsigned int length_of_run(unsigned long bits, unsigned int first, unsigned int most)
+{
+	unsigned long rest = ~(bits >> first);
+
+	return min_t(unsigned int, rest ? __ffs(rest) : BITS_PER_LONG, most);
+}
+
 unsigned int quarry_slab_take(struct quarry_slab *slab, const struct quarry_slab_layout *layout,
 			      void **objs, unsigned int nr)
 {
-	unsigned int word, bit, got = 0;
+	unsigned int word, first, len, got = 0;
 
 	for (word = 0; got < nr && got < slab->nr_free; word++) {
 		unsigned long bits = slab->free[word];
 
+		/* Run by run: in a new slab all are neighbours. */
 		while (bits && got < nr) {
-			bit = __ffs(bits);
-			bits &= bits - 1;
-			objs[got++] = slab->base +
-				(size_t)(word * BITS_PER_LONG + bit) * layout->stride;
+			void *obj, **end;
+
+			first = __ffs(bits);
+			len = length_of_run(bits, first, nr - got);
+			bits &= ~(GENMASK(len - 1, 0) << first);
+			obj = slab->base + (size_t)(word * BITS_PER_LONG + first) * layout->stride;
+			for (end = objs + got + len; objs + got < end; got++) {
+				objs[got] = obj;
+				obj += layout->stride;
+			}
 		}
 		slab->free[word] = bits;
 	}
