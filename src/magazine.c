@@ -51,6 +51,7 @@
 #include <linux/minmax.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
+#include <linux/prefetch.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -59,6 +60,9 @@
 #include "depot.h"
 #include "fault.h"
 #include "internal.h"
+
+/* Objects of a magazine that are prefetched: lines that a small first-level cache can spare. */
+#define PREFETCH_MOST	64U
 
 /* The area of fronts that are not in use yet. */
 struct quarry_cpu __percpu *quarry_cold_cpu;
@@ -282,6 +286,23 @@ static bool push_loaded(struct quarry_cpu *c, void *obj)
 	return true;
 }
 
+/*
+ * The objects of a magazine that was not in use on this CPU are likely in no cache of it, and
+ * are soon written to.  SLUB and TCMalloc prefetch the next object with each allocation; here
+ * that is done for all at once, where it costs the fast path nothing.
+ */
+static void prefetch_objs(struct quarry_magazine *mag)
+{
+	void **obj = mag->objs + mag->count, **end = obj - min(mag->count, PREFETCH_MOST);
+
+	/* In the order in which they will be handed out. */
+	while (obj > end) {
+		prefetchw(*--obj);
+		/* A function that does nothing else may be dropped where that is a builtin. */
+		barrier();
+	}
+}
+
 /* @surplus is for quarry_magazine_dispose(), here and in the functions below. */
 static void *alloc_from_depot(struct quarry_mags *mags, struct quarry_cpu *c,
 			      struct quarry_magazine **surplus)
@@ -475,6 +496,7 @@ static void *alloc_refill(struct quarry_mags *mags, gfp_t gfp)
 	if (nr) {
 		obj = mag->objs[nr - 1];
 		mag->count = nr - 1;
+		prefetch_objs(mag);
 		quarry_mags_took(mags, layer, nr, 1);
 	} else {
 		obj = NULL;
