@@ -462,6 +462,8 @@ static int timed_passes(struct replay *replay, const struct quarry_replay_opts *
 	quarry = empty + reps;
 	kernel = quarry + reps;
 	ratios = kernel + reps;
+	/* Once to warm up, which does not count. */
+	ret = timed_repetition(replay, opts, &empty[0], &quarry[0], &kernel[0]);
 	for (i = 0; i < reps && !ret; i++) {
 		ret = timed_repetition(replay, opts, &empty[i], &quarry[i], &kernel[i]);
 		ratios[i] = div64_u64(quarry[i] * 1000, kernel[i] ?: 1);

@@ -84,18 +84,50 @@ int replay_verify_object(struct replay_pass *pass, u32 record, const void *obj)
 
 /* === The loop === */
 
+/*
+ * The empty side takes the same branches by the kind of record as the others, as those are
+ * the loop's.  What stands for an allocator differs, so that the compiler keeps them.
+ */
+static __always_inline void *empty_alloc(struct replay_pass *pass, struct quarry_trace_record rec)
+{
+	void *obj = &pass->scratch;
+
+	switch (rec.op) {
+	case QUARRY_TRACE_ALLOC_SIZED:
+		asm volatile("# kmalloc" : "+r" (obj) : "r" (rec.arg));
+		break;
+	case QUARRY_TRACE_ALLOC_CACHE:
+		asm volatile("# kmem_cache_alloc" : "+r" (obj) : "r" (rec.arg));
+		break;
+	default:
+		asm volatile("# alloc_pages" : "+r" (obj) : "r" (rec.arg));
+		break;
+	}
+	return obj;
+}
+
+static __always_inline void empty_free(struct quarry_trace_record rec, void *obj)
+{
+	switch (rec.op) {
+	case QUARRY_TRACE_FREE_SIZED:
+		asm volatile("# kfree" : : "r" (obj));
+		break;
+	case QUARRY_TRACE_FREE_CACHE:
+		asm volatile("# kmem_cache_free" : : "r" (obj), "r" (rec.arg));
+		break;
+	default:
+		asm volatile("# __free_pages" : : "r" (obj), "r" (rec.arg));
+		break;
+	}
+}
+
 static __always_inline void *side_alloc(struct replay_pass *pass, const enum side_id side,
 					struct quarry_trace_record rec)
 {
 	struct page *page;
-	void *obj;
 
-	if (side == SIDE_EMPTY) {
-		obj = &pass->scratch;
-		/* Keep the compiler from seeing that all objects are the same. */
-		OPTIMIZER_HIDE_VAR(obj);
-		return obj;
-	}
+	if (side == SIDE_EMPTY)
+		return empty_alloc(pass, rec);
 
 	switch (rec.op) {
 	case QUARRY_TRACE_ALLOC_SIZED:
@@ -117,7 +149,7 @@ static __always_inline void side_free(struct replay_pass *pass, const enum side_
 				      struct quarry_trace_record rec, void *obj)
 {
 	if (side == SIDE_EMPTY) {
-		OPTIMIZER_HIDE_VAR(obj);	/* so that the slot is read */
+		empty_free(rec, obj);
 		return;
 	}
 
@@ -135,8 +167,9 @@ static __always_inline void side_free(struct replay_pass *pass, const enum side_
 			kmem_cache_free(pass->kernel_caches[rec.arg], obj);
 		break;
 	default:
+		/* Both are told the order, and believe it. */
 		if (side == SIDE_QUARRY)
-			quarry_free_pages(obj);
+			quarry_free_order(pass->heap, obj, rec.arg);
 		else
 			__free_pages(virt_to_page(obj), rec.arg);
 		break;
