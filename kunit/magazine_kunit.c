@@ -46,6 +46,7 @@ struct mock {
 	unsigned int nr_stock;
 	unsigned long nr_refills;
 	unsigned long nr_drains;
+	unsigned int most_drained;	/* at a time */
 	bool is_dry;
 };
 
@@ -80,6 +81,7 @@ static void mock_drain(struct quarry_mags *mags, void **objs, unsigned int nr)
 
 	raw_spin_lock_irqsave(&mock->lock, flags);
 	mock->nr_drains++;
+	mock->most_drained = max(mock->most_drained, nr);
 	while (nr--) {
 		obj = objs[nr];
 		if (atomic_long_cmpxchg(&obj->owner, IN_MAGAZINE, IN_STOCK) != IN_MAGAZINE ||
@@ -335,6 +337,25 @@ static void depot_is_bounded(struct kunit *test)
 	KUNIT_EXPECT_GT(test, mock->nr_drains, 0UL);
 	KUNIT_EXPECT_LT_MSG(test, quarry_mags_nr_cached(&mock->mags), 100UL,
 			    "that is %u KiB and more of free objects", 100 * 32);
+	expect_balance(test, mock, 0);
+}
+
+/* Nobody has room for what is freed: each free that goes below takes a few along. */
+static void no_free_pays_for_many(struct kunit *test)
+{
+	struct mock_obj **objs = quarry_test_array(test, NR_OBJS, sizeof(*objs));
+	struct mock *mock = mock_make(test, SZ_1K);
+
+	KUNIT_EXPECT_EQ(test, take(mock, objs, NR_OBJS), (unsigned int)NR_OBJS);
+	give(mock, objs, NR_OBJS);
+	KUNIT_EXPECT_EQ(test, take(mock, objs, NR_OBJS), (unsigned int)NR_OBJS);
+	KUNIT_EXPECT_GT_MSG(test, mock->mags.capacity, 29U, "magazines are too small for this");
+	mock->nr_drains = 0;
+	mock->most_drained = 0;
+	give(mock, objs, NR_OBJS);
+	KUNIT_EXPECT_GT(test, mock->nr_stock, 1000U);
+	KUNIT_EXPECT_LE(test, mock->most_drained, 16U);
+	KUNIT_EXPECT_LE_MSG(test, mock->nr_drains, NR_OBJS / 10UL, "%lu drains", mock->nr_drains);
 	expect_balance(test, mock, 0);
 }
 
@@ -714,6 +735,7 @@ static struct kunit_case magazine_cases[] = {
 	KUNIT_CASE(no_thrashing_at_a_boundary),
 	KUNIT_CASE(depot_keeps_what_is_freed),
 	KUNIT_CASE(depot_is_bounded),
+	KUNIT_CASE(no_free_pays_for_many),
 	KUNIT_CASE(shrink_while_objects_are_held),
 	KUNIT_CASE(dry_below_gives_null),
 	KUNIT_CASE(capacity_grows_to_its_bound),

@@ -8,8 +8,8 @@
  *	depot   a full magazine for an       an empty magazine for a
  *	        empty one, under its lock    full one
  *	          │ none                       │ too many full ones
- *	below   refill a magazine that is    drain a magazine that is
- *	        in nobody's place            in nobody's place
+ *	below   refill a magazine that is    drain part of the previous,
+ *	        in nobody's place            which becomes the loaded
  *
  * Who may touch a magazine: one that is in place (loaded or previous of a CPU)
  * only that CPU with preemption off and its busy byte taken; one in a depot
@@ -57,6 +57,7 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 
+#include "cpu_area.h"
 #include "depot.h"
 #include "fault.h"
 #include "internal.h"
@@ -64,34 +65,22 @@
 /* Objects of a magazine that are prefetched: lines that a small first-level cache can spare. */
 #define PREFETCH_MOST	64U
 
+/* Objects of a magazine that go below at a time, for one free. */
+#define PART		16U
+
 /* The area of fronts that are not in use yet. */
 struct quarry_cpu __percpu *quarry_cold_cpu;
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_cold_cpu);
 
-static void init_cpu_area(struct quarry_cpu __percpu *area)
-{
-	unsigned int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct quarry_cpu *c = per_cpu_ptr(area, cpu);
-
-		c->loaded = &quarry_empty_magazine;
-		c->previous = &quarry_empty_magazine;
-	}
-}
-
 int quarry_mags_global_init(void)
 {
-	quarry_cold_cpu = alloc_percpu(struct quarry_cpu);
-	if (!quarry_cold_cpu)
-		return -ENOMEM;
-	init_cpu_area(quarry_cold_cpu);
-	return 0;
+	quarry_cold_cpu = quarry_cpu_area_alloc(GFP_KERNEL);
+	return quarry_cold_cpu ? 0 : -ENOMEM;
 }
 
 void quarry_mags_global_exit(void)
 {
-	free_percpu(quarry_cold_cpu);
+	quarry_cpu_area_free(quarry_cold_cpu);
 }
 
 void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
@@ -151,14 +140,13 @@ static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 	}
 	if (quarry_fault(QUARRY_FAULT_FRONT, num_possible_cpus() * sizeof(*area)))
 		return false;
-	area = alloc_percpu_gfp(struct quarry_cpu, gfp | __GFP_NOWARN);
+	area = quarry_cpu_area_alloc(gfp | __GFP_NOWARN);
 	if (!area)
 		return false;
-	init_cpu_area(area);
 	/* As above; the inline paths read front->cpu and depend on it. */
 	if (cmpxchg((__force void **)&mags->front->cpu, (__force void *)quarry_cold_cpu,
 		    (__force void *)area) != (__force void *)quarry_cold_cpu)
-		free_percpu(area);
+		quarry_cpu_area_free(area);
 	return true;
 }
 
@@ -362,18 +350,49 @@ static noinline void pour(struct quarry_magazine *to, struct quarry_magazine *fr
 	from->count = 0;
 }
 
+/* What a free leaves for later, when preemption is on again. */
+struct surplus {
+	struct quarry_magazine *mag;	/* for quarry_magazine_dispose() */
+	unsigned int nr;		/* objects to go below */
+	void *objs[PART];
+};
+
+/*
+ * Nobody has room for a full magazine, and to send all of it below would make one free pay
+ * for very many: some of previous go, those that it would have handed out first, and it
+ * becomes the loaded one.  False if it is not full, or not of the size that it should be.
+ */
+static bool free_by_part(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
+			 struct surplus *surplus)
+{
+	/* As in pop_loaded(): if it is taken away it is still ours until the section ends. */
+	struct quarry_magazine *mag = READ_ONCE(c->previous);
+
+	if (quarry_mags_sorts(mags) || !has_objects(mag) || has_room(mag) ||
+	    mag->capacity != READ_ONCE(mags->capacity))
+		return false;
+	surplus->nr = min(mag->count, PART);
+	mag->count -= surplus->nr;
+	memcpy(surplus->objs, &mag->objs[mag->count], surplus->nr * sizeof(*surplus->objs));
+	mag->objs[mag->count++] = obj;
+	swap_previous(c);
+	return true;
+}
+
 /*
  * Both magazines are full: exchange one for an empty one of the depot.  A CPU that holds
  * too much gives single objects.
  */
 static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
-			  struct quarry_magazine **surplus)
+			  struct surplus *surplus)
 {
 	struct quarry_depot *depot = quarry_local_depot(mags);
 	struct quarry_magazine *mag, *out;
 	unsigned long flags;
 
 	quarry_depot_lock(depot, &flags);
+	if (!quarry_depot_has_room(mags, depot) && free_by_part(mags, c, obj, surplus))
+		goto done;
 	mag = depot->empty.first;
 	if (!mag || unlikely(mag->capacity != READ_ONCE(mags->capacity)))
 		goto none;
@@ -385,7 +404,8 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	mag->objs[mag->count++] = obj;
 	if (unlikely(out->capacity < mag->capacity))
 		pour(mag, out);
-	*surplus = quarry_depot_leave_cpu(mags, depot, out);
+	surplus->mag = quarry_depot_leave_cpu(mags, depot, out);
+done:
 	depot->nr_free++;
 	quarry_depot_count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -401,7 +421,7 @@ none:
 }
 
 static bool free_busy(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
-		      struct quarry_magazine **surplus)
+		      struct surplus *surplus)
 {
 	if (push_loaded(c, obj)) {
 		c->nr_free++;
@@ -532,7 +552,7 @@ EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_alloc);
 
 /* === Freeing === */
 
-static bool try_free(struct quarry_mags *mags, void *obj, struct quarry_magazine **surplus)
+static bool try_free(struct quarry_mags *mags, void *obj, struct surplus *surplus)
 {
 	struct quarry_cpu *c;
 	bool done;
@@ -576,15 +596,19 @@ static bool stock_empty(struct quarry_mags *mags)
 
 void quarry_mags_free(struct quarry_mags *mags, void *obj)
 {
-	struct quarry_magazine *surplus = NULL;
+	struct surplus surplus;
 
+	surplus.mag = NULL;
+	surplus.nr = 0;
 	if (unlikely(quarry_mags_is_off(mags)) ||
 	    (unlikely(quarry_mags_is_cold(mags)) && !warm_up(mags, GFP_NOWAIT)))
 		goto below;
 	if (!try_free(mags, obj, &surplus) &&
 	    (in_nmi() || !stock_empty(mags) || !try_free(mags, obj, &surplus)))
 		goto below;
-	quarry_magazine_dispose(mags, surplus);
+	if (surplus.nr)
+		quarry_mags_drain(mags, surplus.objs, surplus.nr);
+	quarry_magazine_dispose(mags, surplus.mag);
 	return;
 
 below:
@@ -735,7 +759,7 @@ void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
 void quarry_mags_fini(struct quarry_mags *mags)
 {
 	if (!quarry_mags_is_cold(mags))
-		free_percpu(mags->front->cpu);
+		quarry_cpu_area_free(mags->front->cpu);
 	kfree(mags->depots);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_fini);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Per-CPU areas of fronts.
+ */
+#ifndef _QUARRY_CPU_AREA_H
+#define _QUARRY_CPU_AREA_H
+
+#include <linux/types.h>
+
+#include <quarry/magazine.h>
+
+/*
+ * An area whose magazines are the static empty one, or NULL.  Context as for
+ * alloc_percpu_gfp().
+ */
+struct quarry_cpu __percpu *quarry_cpu_area_alloc(gfp_t gfp);
+/* Nobody is in a section with it any more.  Any context but hardirq and NMI. */
+void quarry_cpu_area_free(struct quarry_cpu __percpu *area);
+
+#endif /* _QUARRY_CPU_AREA_H */
