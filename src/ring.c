@@ -62,16 +62,32 @@
 #include "ring.h"
 
 #define NR_TRIES	4	/* copies that may be torn before the record is held */
+#define FEW_MARKS	128	/* that is a record of 1 KiB */
 
 /* === Records and marks === */
+
+/* Who looks for another lap may read these meanwhile; tail tells it to look again. */
+static void fill_marks(u8 *marks, u8 mark, size_t nr)
+{
+	u64 word = mark * (~0ULL / 0xff);
+
+	if (nr >= FEW_MARKS) {
+		data_race(memset(marks, mark, nr));
+		return;
+	}
+	/* Most messages are short: no call, and no string instruction that has to start. */
+	for (; nr >= sizeof(word); nr -= sizeof(word), marks += sizeof(word))
+		data_race(memcpy(marks, &word, sizeof(word)));
+	while (nr--)
+		WRITE_ONCE(*marks++, mark);
+}
 
 static void mark_committed(struct quarry_ring *ring, u64 pos, u64 size)
 {
 	u8 *marks = quarry_ring_mark_at(ring, pos);
 	u8 mark = quarry_ring_mark_of(ring, pos);
 
-	/* Who looks for another lap may read these meanwhile; tail tells it to look again. */
-	data_race(memset(marks + 1, mark, size / QUARRY_RECORD_ALIGN - 1));
+	fill_marks(marks + 1, mark, size / QUARRY_RECORD_ALIGN - 1);
 	/* Pairs with smp_load_acquire() in quarry_ring_is_committed(). */
 	smp_store_release(marks, mark);
 }
@@ -265,6 +281,16 @@ EXPORT_SYMBOL_GPL(quarry_ring_write);
 
 /* === The consumer === */
 
+/* From *@tail, if it is still there; if not, *@tail is where it is. */
+static bool move_tail(struct quarry_ring *ring, s64 *tail, s64 to)
+{
+	if (ring->mode == QUARRY_RING_OVERWRITE)
+		return atomic64_try_cmpxchg(&ring->tail, tail, to);
+	/* Nobody else moves it.  Pairs with make_room(). */
+	atomic64_set_release(&ring->tail, to);
+	return true;
+}
+
 /* Find the oldest message.  0 if it is at *@tail as long as that does not move. */
 static int find_oldest(struct quarry_ring *ring, s64 *tail, u32 *len)
 {
@@ -285,7 +311,7 @@ static int find_oldest(struct quarry_ring *ring, s64 *tail, u32 *len)
 		case IS_RECORD:
 			if (!(*len & QUARRY_RECORD_SKIPPED))
 				return 0;
-			atomic64_try_cmpxchg(&ring->tail, tail, *tail + quarry_ring_stride(*len));
+			move_tail(ring, tail, *tail + quarry_ring_stride(*len));
 			break;
 		case IS_PAST:
 			break;
@@ -302,7 +328,7 @@ static int hold_oldest(struct quarry_ring *ring, s64 *tail, u32 *len)
 		ret = find_oldest(ring, tail, len);
 		if (ret)
 			return ret;
-	} while (!atomic64_try_cmpxchg(&ring->tail, tail, *tail | QUARRY_RING_HELD));
+	} while (!move_tail(ring, tail, *tail | QUARRY_RING_HELD));
 	ring->held_end = *tail + quarry_ring_stride(*len);
 	return 0;
 }
