@@ -15,10 +15,10 @@
 #define WARMUP_SLICES	4
 
 /*
- * Rounds in a slice: so many that the slowest side takes half of that to all of it.  Of two
- * CPUs that have to run at the same time, a busy host lets both alone but for a short while.
+ * Rounds in a slice: so many that the slowest side takes half of that to all of it.  Long
+ * enough for many ticks of the scheduler, and below what a slice may take.
  */
-#define SLICE_NS	(NSEC_PER_MSEC)
+#define SLICE_NS	(8 * NSEC_PER_MSEC)
 #define MAX_ROUNDS	8192U
 #define TRY_OPS		4096U	/* of all threads, to find out: the best of so many times */
 #define NR_TRIES	5

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Slices of a crew: the sides of a case of several threads in turn, in slices of about 1 ms.
+ * Slices of a crew: the sides of a case of several threads in turn, in slices of 4 to 8 ms.
  */
 #ifndef _QUARRY_BENCH_CREW_SLICES_H
 #define _QUARRY_BENCH_CREW_SLICES_H

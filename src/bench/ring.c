@@ -36,7 +36,7 @@
 #define MIN_LEN		8
 #define LEN_RANGE	256	/* power of two */
 #define BUFFER_SIZE	SZ_256K
-#define SLICE_NS	(NSEC_PER_MSEC)
+#define SLICE_NS	(8 * NSEC_PER_MSEC)
 #define TRY_ROUNDS	64U	/* to find out how many rounds that is: the best of so many times */
 #define NR_TRIES	20
 #define MAX_ROUNDS	1024U
