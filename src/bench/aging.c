@@ -10,13 +10,15 @@
  *
  * Of all free memory, taken largest blocks first, a run of adjacent ones becomes the
  * region.  Quarry lives on it as a backing, its descriptors included.  For the kernel it is
- * free memory again, and all that there is, since the rest has been taken away; its caches
- * are its own.  So neither side has anywhere else to go.
+ * free memory again, but for as much as could not be taken away and so is free besides; its
+ * caches are its own.  So either side has 256 MiB, and nowhere else to go.
  *
- * Looked at from outside, a hundred times, alike on both sides: the largest block that can be
- * had, and as many blocks of 2 MiB as can be had at once.  What is not asked for and cannot be
- * had in such blocks is lost to fragmentation, whatever the reason: holes between pages,
- * slabs partly empty, descriptors.  It is looked at before and after either side was told to
+ * Looked at a hundred times: the largest block that can be had, and how many blocks of 2 MiB
+ * are free: of Quarry those that can be had at once, of the kernel, whose watermark is in the
+ * way of the last ones, those on its lists, after as many as can be had were taken and given
+ * back, so that nothing waits on the lists of the CPU.  What is not asked for and is not free
+ * in such blocks is lost to fragmentation, whatever the reason: holes between pages, slabs
+ * partly empty, descriptors.  It is looked at before and after either side was told to
  * give back what it only keeps for later, quarry_heap_trim() and kmem_cache_shrink(): in
  * the two minutes between two looks that decays, but the four hours are over in seconds.
  *
@@ -30,11 +32,14 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/vmalloc.h>
+#include <linux/vmstat.h>
 #include <quarry/heap.h>
 #include "case.h"
 #include "results.h"
@@ -97,6 +102,7 @@ struct aging_side {
 	void *(*take)(struct aging_side *side, unsigned int order, gfp_t gfp);
 	void (*drop)(struct aging_side *side, unsigned int order, void *addr);
 	void (*trim)(struct aging_side *side);
+	unsigned int (*nr_listed)(void);	/* NULL: all blocks that are free can be had */
 	struct quarry_heap *heap;
 	struct quarry_cache *quarry_caches[NR_CACHES];
 	struct kmem_cache *kernel_caches[NR_CACHES];
@@ -119,6 +125,7 @@ struct aging {
 	struct aging_obj objs[MAX_OBJS];
 	void *huge[MAX_HUGE];
 	void *region;
+	unsigned long nr_region;	/* blocks of it that we have */
 	unsigned int nr_ballast;
 	unsigned int nr_blocks;		/* of the ballast, those of BLOCK_ORDER: the first ones */
 	struct {
@@ -187,6 +194,19 @@ static void kernel_one_free(struct aging_side *side, u32 kind, void *addr)
 		kmem_cache_free(side->kernel_caches[kind], addr);
 	else
 		kernel_pages_free(side, kinds[kind].order, addr);
+}
+
+/* Blocks of 2 MiB on the kernel's free lists. */
+static unsigned int kernel_nr_listed(void)
+{
+	unsigned int nid, i, order, nr = 0;
+
+	for_each_online_node(nid)
+		for (i = 0; i < MAX_NR_ZONES; i++)
+			for (order = HUGE_ORDER; order <= BLOCK_ORDER; order++)
+				nr += NODE_DATA(nid)->node_zones[i].free_area[order].nr_free <<
+				      (order - HUGE_ORDER);
+	return nr;
 }
 
 static void kernel_trim(struct aging_side *side)
@@ -280,7 +300,7 @@ static unsigned int nr_huge_blocks(struct aging *aging, struct aging_side *side)
 	}
 	for (i = 0; i < nr; i++)
 		side->drop(side, HUGE_ORDER, aging->huge[i]);
-	return nr;
+	return side->nr_listed ? side->nr_listed() : nr;
 }
 
 /* Thousandths of what is not live that are not to be had in blocks of 2 MiB. */
@@ -416,22 +436,40 @@ static int compare_ballast(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Take all free memory but what only reserves would give. */
+/* Into the ballast; false if there is none, or no room for it. */
+static bool take_block(struct aging *aging, gfp_t gfp, unsigned int order)
+{
+	struct page *page;
+
+	if (aging->nr_ballast == MAX_BALLAST)
+		return false;
+	page = alloc_pages(gfp, order);
+	if (!page)
+		return false;
+	aging->ballast[aging->nr_ballast].addr = page_address(page);
+	aging->ballast[aging->nr_ballast++].order = order;
+	cond_resched();
+	return true;
+}
+
+/*
+ * Take all free memory, the largest blocks first, but what only reserves would give.  Who
+ * may reclaim empties the lists of CPUs, too, if there is nothing else left; so does
+ * whoever allocates later, and would have that memory besides.
+ */
 static void take_ballast(struct aging *aging)
 {
-	int order = BLOCK_ORDER;
+	int order;
 
-	while (order >= 0 && aging->nr_ballast < MAX_BALLAST) {
-		struct page *page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN, order);
-
-		if (page) {
-			aging->ballast[aging->nr_ballast].addr = page_address(page);
-			aging->ballast[aging->nr_ballast++].order = order;
-		} else if (order-- == BLOCK_ORDER) {
-			aging->nr_blocks = aging->nr_ballast;
+	aging->nr_blocks = 0;
+	do {
+		for (order = BLOCK_ORDER; order >= 0; order--) {
+			while (take_block(aging, GFP_NOWAIT | __GFP_NOWARN, order))
+				;
+			if (!aging->nr_blocks)
+				aging->nr_blocks = aging->nr_ballast;
 		}
-		cond_resched();
-	}
+	} while (take_block(aging, TAKE, 0));
 }
 
 static void give_back(void *addr, unsigned int order)
@@ -454,6 +492,7 @@ static bool find_region(struct aging *aging)
 	if (run < NR_REGION)
 		return false;
 	aging->region = aging->ballast[i - NR_REGION].addr;
+	aging->nr_region = NR_REGION;
 	/* No longer ballast. */
 	for (run = 1; run <= NR_REGION; run++)
 		aging->ballast[i - run].addr = NULL;
@@ -470,13 +509,21 @@ static void drop_ballast(struct aging *aging)
 	aging->nr_ballast = 0;
 }
 
-static void drop_region(struct aging *aging)
+/* All but @nr_kept blocks of it, which are given back when the region is dropped whole. */
+static void drop_region(struct aging *aging, unsigned long nr_kept)
 {
-	unsigned int i;
+	while (aging->nr_region > nr_kept)
+		give_back(aging->region + --aging->nr_region * BLOCK_BYTES, BLOCK_ORDER);
+}
 
-	for (i = 0; aging->region && i < NR_REGION; i++)
-		give_back(aging->region + i * BLOCK_BYTES, BLOCK_ORDER);
-	aging->region = NULL;
+/* As many pages as the region has are free then, and no more. */
+static void free_as_much(struct aging *aging)
+{
+	unsigned long nr_pages = REGION_BYTES >> PAGE_SHIFT;
+
+	drop_region(aging, global_zone_page_state(NR_FREE_PAGES) >> BLOCK_ORDER);
+	while (global_zone_page_state(NR_FREE_PAGES) > nr_pages && take_block(aging, TAKE, 0))
+		;
 }
 
 /* === Result === */
@@ -570,15 +617,14 @@ static int run_sides(struct aging *aging, struct quarry_bench_result *res)
 	close_side(quarry);
 	quarry->heap = NULL;
 	memset(quarry->quarry_caches, 0, sizeof(quarry->quarry_caches));
-	if (ret) {
-		drop_region(aging);
-		return ret;
+	if (!ret) {
+		take_ballast(aging);
+		free_as_much(aging);
+		live_through(aging, kernel);
+		drop_ballast(aging);
 	}
-	take_ballast(aging);
-	drop_region(aging);
-	live_through(aging, kernel);
-	drop_ballast(aging);
-	return 0;
+	drop_region(aging, 0);
+	return ret;
 }
 
 static void init_sides(struct aging *aging)
@@ -598,6 +644,7 @@ static void init_sides(struct aging *aging)
 		.take = kernel_pages,
 		.drop = kernel_pages_free,
 		.trim = kernel_trim,
+		.nr_listed = kernel_nr_listed,
 	};
 }
 
