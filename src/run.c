@@ -229,18 +229,10 @@ void quarry_runs_seal(struct quarry_runs *runs)
 			quarry_mags_seal(&runs->fronts[k][order].mags);
 }
 
-static struct quarry_run_front *front_for(struct quarry_runs *runs, unsigned long nr_pages,
-					  enum quarry_kind kind)
-{
-	if (nr_pages >= 1UL << QUARRY_NR_PAGE_FRONTS || !is_power_of_2(nr_pages))
-		return NULL;
-	return &runs->fronts[kind][__ffs(nr_pages)];
-}
-
 unsigned long quarry_run_mark(struct quarry_runs *runs, void *addr, unsigned long nr_pages,
 			      enum quarry_kind kind)
 {
-	struct quarry_run_front *rf = front_for(runs, nr_pages, kind);
+	struct quarry_run_front *rf = quarry_run_front_for(runs, nr_pages, kind);
 	unsigned long owner = rf ? front_owner(rf) : direct_owner(runs, nr_pages, kind);
 
 	mark_run(addr, owner);
@@ -380,7 +372,7 @@ static void *alloc_past(struct quarry_run_front *rf, const struct quarry_pages_w
 
 void *quarry_run_alloc(struct quarry_runs *runs, const struct quarry_pages_want *want)
 {
-	struct quarry_run_front *rf = front_for(runs, want->nr_pages, want->kind);
+	struct quarry_run_front *rf = quarry_run_front_for(runs, want->nr_pages, want->kind);
 	void *addr;
 
 	/* Only what magazines hold. */

@@ -6,6 +6,8 @@
 #define _QUARRY_RUN_H
 
 #include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/log2.h>
 
 #include "magazine.h"
 #include "pages.h"
@@ -41,6 +43,15 @@ struct quarry_runs {
 void quarry_runs_init(struct quarry_runs *runs, struct quarry_pages *pages,
 		      struct quarry_heap *heap, int magazine_order, unsigned int magazine_bytes);
 void quarry_runs_fini(struct quarry_runs *runs);
+
+/* The front of runs of so many pages, or NULL if they have none. */
+static inline struct quarry_run_front *
+quarry_run_front_for(struct quarry_runs *runs, unsigned long nr_pages, enum quarry_kind kind)
+{
+	if (nr_pages >= 1UL << QUARRY_NR_PAGE_FRONTS || !is_power_of_2(nr_pages))
+		return NULL;
+	return &runs->fronts[kind][__ffs(nr_pages)];
+}
 
 /*
  * Context as for quarry_pages_alloc().  A wish for a node, or for an alignment that

@@ -158,12 +158,24 @@ EXPORT_SYMBOL_GPL(quarry_alloc_pages_node_site);
 void *quarry_alloc_pages_slow(struct quarry_heap *heap, unsigned long nr_pages, gfp_t gfp,
 			      enum quarry_kind kind, const struct quarry_site *site)
 {
+	struct quarry_heap_priv *hp = to_priv(heap);
+	struct quarry_run_front *rf;
 	void *addr = NULL;
 
-	if (!(gfp & QUARRY_GFP_SLOW) && !in_nmi())
-		addr = quarry_run_take_hot(&to_priv(heap)->runs, nr_pages, kind);
-	if (!addr)
+	if (unlikely((gfp & QUARRY_GFP_SLOW) || hp->pages.guards))
 		return alloc_pages_on(heap, nr_pages, 0, gfp, NUMA_NO_NODE, kind, site);
+	rf = quarry_run_front_for(&hp->runs, nr_pages, kind);
+	if (rf && nr_pages <= quarry_pages_max(&hp->pages)) {
+		/* Most: the loaded magazine was empty. */
+		addr = quarry_mags_alloc(&rf->mags, gfp);
+		if (!addr)
+			return NULL;
+	} else {
+		if (!in_nmi())
+			addr = quarry_run_take_hot(&hp->runs, nr_pages, kind);
+		if (!addr)
+			return alloc_pages_on(heap, nr_pages, 0, gfp, NUMA_NO_NODE, kind, site);
+	}
 	if (want_init_on_alloc(gfp))
 		memset(addr, 0, nr_pages << PAGE_SHIFT);
 	return addr;
@@ -224,10 +236,16 @@ static unsigned long wipe_run(const void *ptr, unsigned long owner)
 /* @owner is that of @ptr, with preemption off since then. */
 static void free_run(const void *ptr, unsigned long owner, unsigned long caller)
 {
+	struct quarry_page_front *front = quarry_owner_to_front(owner);
 	struct quarry_extent *ext;
 
 	if (unlikely(!PAGE_ALIGNED(ptr) || !quarry_run_nr_pages(owner))) {
 		quarry_report_bad_free(ptr, owner, caller);
+		return;
+	}
+	/* Most: the loaded magazine was full. */
+	if (front && !front->run->pages->guards && !want_init_on_free()) {
+		quarry_mags_free(&front->run->mags, (void *)ptr);
 		return;
 	}
 	ext = __quarry_extent_find(ptr);
