@@ -38,6 +38,7 @@ extern struct kunit_suite quarry_numa_suite;
 extern struct kunit_suite quarry_pagemap_suite;
 extern struct kunit_suite quarry_stray_suite;
 extern struct kunit_suite quarry_reclaim_suite;
+extern struct kunit_suite quarry_cpu_area_suite;
 extern struct kunit_suite quarry_magazine_suite;
 extern struct kunit_suite quarry_capacity_suite;
 extern struct kunit_suite quarry_slab_suite;

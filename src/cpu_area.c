@@ -26,7 +26,7 @@
 #define NR_AREAS	16
 #define ALL_USED	GENMASK(NR_AREAS - 1, 0)
 
-struct area_block {
+struct quarry_cpu_block {
 	struct list_head node;
 	struct quarry_cpu __percpu *areas;	/* constant */
 	unsigned long used;
@@ -48,7 +48,7 @@ static void init_area(struct quarry_cpu __percpu *area)
 	}
 }
 
-static struct quarry_cpu __percpu *take_locked(struct area_block *block)
+static struct quarry_cpu __percpu *take_locked(struct quarry_cpu_block *block)
 {
 	unsigned int i = ffz(block->used);
 
@@ -60,79 +60,80 @@ static struct quarry_cpu __percpu *take_locked(struct area_block *block)
 }
 
 /* NULL if no block has room. */
-static struct quarry_cpu __percpu *take_area(void)
+static struct quarry_cpu_block *block_with_room(void)
 {
-	struct quarry_cpu __percpu *area = NULL;
-	struct area_block *block;
-	unsigned long flags;
+	struct quarry_cpu_block *block;
 
-	raw_spin_lock_irqsave(&blocks_lock, flags);
-	block = list_first_entry_or_null(&blocks, struct area_block, node);
-	if (block && block->used != ALL_USED)
-		area = take_locked(block);
-	raw_spin_unlock_irqrestore(&blocks_lock, flags);
-	return area;
+	lockdep_assert_held(&blocks_lock);
+	block = list_first_entry_or_null(&blocks, struct quarry_cpu_block, node);
+	return block && block->used != ALL_USED ? block : NULL;
 }
 
-static void free_block(struct area_block *block)
+static struct quarry_cpu_block *make_block(gfp_t gfp)
 {
+	struct quarry_cpu_block *block = kzalloc(sizeof(*block), gfp);
+
+	if (!block)
+		return NULL;
+	block->areas = __alloc_percpu_gfp(NR_AREAS * sizeof(*block->areas),
+					  __alignof__(*block->areas), gfp);
+	if (block->areas)
+		return block;
+	kfree(block);
+	return NULL;
+}
+
+static void free_block(struct quarry_cpu_block *block)
+{
+	if (!block)
+		return;
 	free_percpu(block->areas);
 	kfree(block);
 }
 
-/* The first area of a new block. */
-static struct quarry_cpu __percpu *take_new(gfp_t gfp)
+struct quarry_cpu __percpu *quarry_cpu_area_alloc(struct quarry_cpu_block **block, gfp_t gfp)
 {
-	struct area_block *block = kzalloc(sizeof(*block), gfp);
-	struct quarry_cpu __percpu *area;
+	struct quarry_cpu __percpu *area = NULL;
+	struct quarry_cpu_block *new = NULL;
 	unsigned long flags;
 
-	if (!block)
-		return NULL;
-	block->areas = __alloc_percpu_gfp(NR_AREAS * sizeof(*area), __alignof__(*area), gfp);
-	if (!block->areas) {
-		kfree(block);
-		return NULL;
+	for (;;) {
+		raw_spin_lock_irqsave(&blocks_lock, flags);
+		*block = block_with_room();
+		/* Of those that make one at the same time one is enough. */
+		if (!*block && new) {
+			*block = new;
+			list_add(&new->node, &blocks);
+			new = NULL;
+		}
+		if (*block)
+			area = take_locked(*block);
+		raw_spin_unlock_irqrestore(&blocks_lock, flags);
+		if (area)
+			break;
+		new = make_block(gfp);
+		if (!new)
+			return NULL;
 	}
-	raw_spin_lock_irqsave(&blocks_lock, flags);
-	list_add(&block->node, &blocks);
-	area = take_locked(block);
-	raw_spin_unlock_irqrestore(&blocks_lock, flags);
+	free_block(new);
+	init_area(area);
 	return area;
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_cpu_area_alloc);
 
-struct quarry_cpu __percpu *quarry_cpu_area_alloc(gfp_t gfp)
+void quarry_cpu_area_free(struct quarry_cpu_block *block, struct quarry_cpu __percpu *area)
 {
-	struct quarry_cpu __percpu *area = take_area() ?: take_new(gfp);
-
-	if (area)
-		init_area(area);
-	return area;
-}
-
-void quarry_cpu_area_free(struct quarry_cpu __percpu *area)
-{
-	struct area_block *block, *found = NULL;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&blocks_lock, flags);
-	list_for_each_entry(block, &blocks, node) {
-		if (area < block->areas || area >= block->areas + NR_AREAS)
-			continue;
-		found = block;
-		break;
-	}
-	if (QUARRY_WARN_ON(!found))
-		goto out;
-	found->used &= ~BIT(area - found->areas);
-	if (found->used) {
-		list_move(&found->node, &blocks);
-		found = NULL;
-	} else {
-		list_del(&found->node);
-	}
-out:
+	block->used &= ~BIT(area - block->areas);
+	if (block->used)
+		list_move(&block->node, &blocks);
+	else
+		list_del(&block->node);
+	/* Others may take and give back the rest of it as soon as the lock is released. */
+	block = block->used ? NULL : block;
 	raw_spin_unlock_irqrestore(&blocks_lock, flags);
-	if (found)
-		free_block(found);
+	free_block(block);
 }
+EXPORT_SYMBOL_QUARRY_KUNIT(quarry_cpu_area_free);

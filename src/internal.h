@@ -26,6 +26,7 @@
  *	5. pages->lock		extents and buddies of one heap (pages.c)
  *	6. meta->lock		free descriptors of one heap (meta.c)
  *	7. extent_table_lock	indexes of extents (extent.c)
+ *	   blocks_lock		per-CPU areas of fronts (cpu_area.c)
  *	   backing->lock	pages of a caller's own (backing.c)
  *	   pagemap_lock		leaves of the page map (pagemap.c)
  *	   heap->arenas_lock	arenas on callers' buffers, shared ones (arena_list.c)

@@ -62,8 +62,12 @@
 #include "fault.h"
 #include "internal.h"
 
-/* Objects of a magazine that are prefetched: lines that a small first-level cache can spare. */
-#define PREFETCH_MOST	64U
+/*
+ * Objects of a magazine that are prefetched: a line of each.  Those that lie a page apart share
+ * the eight places that a first-level cache has for such lines.
+ */
+#define PREFETCH_MOST	64
+#define PREFETCH_WAYS	8
 
 /* Objects of a magazine that go below at a time, for one free. */
 #define PART		16U
@@ -71,16 +75,17 @@
 /* The area of fronts that are not in use yet. */
 struct quarry_cpu __percpu *quarry_cold_cpu;
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_cold_cpu);
+static struct quarry_cpu_block *cold_block;
 
 int quarry_mags_global_init(void)
 {
-	quarry_cold_cpu = quarry_cpu_area_alloc(GFP_KERNEL);
+	quarry_cold_cpu = quarry_cpu_area_alloc(&cold_block, GFP_KERNEL);
 	return quarry_cold_cpu ? 0 : -ENOMEM;
 }
 
 void quarry_mags_global_exit(void)
 {
-	quarry_cpu_area_free(quarry_cold_cpu);
+	quarry_cpu_area_free(cold_block, quarry_cold_cpu);
 }
 
 void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
@@ -93,6 +98,7 @@ void quarry_mags_init(struct quarry_mags *mags, struct quarry_front *front,
 	mags->ops = ops;
 	mags->meta = meta;
 	mags->size = size;
+	mags->nr_prefetch = clamp_t(size_t, PREFETCH_WAYS * PAGE_SIZE / size, 1, PREFETCH_MOST);
 	quarry_defer_init_node(&mags->restock);
 	mags->restock_not_before = jiffies;
 	quarry_defer_init_node(&mags->filling);
@@ -118,6 +124,7 @@ EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_start);
 static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 {
 	struct quarry_cpu __percpu *area;
+	struct quarry_cpu_block *block;
 	struct quarry_depot *depots;
 	int node;
 
@@ -140,13 +147,15 @@ static bool warm_up(struct quarry_mags *mags, gfp_t gfp)
 	}
 	if (quarry_fault(QUARRY_FAULT_FRONT, num_possible_cpus() * sizeof(*area)))
 		return false;
-	area = quarry_cpu_area_alloc(gfp | __GFP_NOWARN);
+	area = quarry_cpu_area_alloc(&block, gfp | __GFP_NOWARN);
 	if (!area)
 		return false;
 	/* As above; the inline paths read front->cpu and depend on it. */
 	if (cmpxchg((__force void **)&mags->front->cpu, (__force void *)quarry_cold_cpu,
-		    (__force void *)area) != (__force void *)quarry_cold_cpu)
-		quarry_cpu_area_free(area);
+		    (__force void *)area) == (__force void *)quarry_cold_cpu)
+		mags->block = block;
+	else
+		quarry_cpu_area_free(block, area);
 	return true;
 }
 
@@ -279,9 +288,9 @@ static bool push_loaded(struct quarry_cpu *c, void *obj)
  * are soon written to.  SLUB and TCMalloc prefetch the next object with each allocation; here
  * that is done for all at once, where it costs the fast path nothing.
  */
-static void prefetch_objs(struct quarry_magazine *mag)
+static void prefetch_objs(struct quarry_magazine *mag, unsigned int nr)
 {
-	void **obj = mag->objs + mag->count, **end = obj - min(mag->count, PREFETCH_MOST);
+	void **obj = mag->objs + mag->count, **end = obj - min(mag->count, nr);
 
 	/* In the order in which they will be handed out. */
 	while (obj > end) {
@@ -359,8 +368,9 @@ struct surplus {
 
 /*
  * Nobody has room for a full magazine, and to send all of it below would make one free pay
- * for very many: some of previous go, those that it would have handed out first, and it
- * becomes the loaded one.  False if it is not full, or not of the size that it should be.
+ * for very many: some of previous go, and it becomes the loaded one.  They come off its top,
+ * without moving the others; nothing in it was in use as lately as what is in loaded.
+ * False if it is not full, or not of the size that it should be.
  */
 static bool free_by_part(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
 			 struct surplus *surplus)
@@ -391,8 +401,15 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	unsigned long flags;
 
 	quarry_depot_lock(depot, &flags);
-	if (!quarry_depot_has_room(mags, depot) && free_by_part(mags, c, obj, surplus))
+	if (!quarry_depot_has_room(mags, depot) && free_by_part(mags, c, obj, surplus)) {
+		/* All parts of a magazine are one exchange. */
+		depot->parted += surplus->nr;
+		if (depot->parted >= mags->capacity) {
+			depot->parted = 0;
+			quarry_depot_count_exchange(mags, depot);
+		}
 		goto done;
+	}
 	mag = depot->empty.first;
 	if (!mag || unlikely(mag->capacity != READ_ONCE(mags->capacity)))
 		goto none;
@@ -405,9 +422,9 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	if (unlikely(out->capacity < mag->capacity))
 		pour(mag, out);
 	surplus->mag = quarry_depot_leave_cpu(mags, depot, out);
+	quarry_depot_count_exchange(mags, depot);
 done:
 	depot->nr_free++;
-	quarry_depot_count_exchange(mags, depot);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return true;
 
@@ -516,7 +533,7 @@ static void *alloc_refill(struct quarry_mags *mags, gfp_t gfp)
 	if (nr) {
 		obj = mag->objs[nr - 1];
 		mag->count = nr - 1;
-		prefetch_objs(mag);
+		prefetch_objs(mag, mags->nr_prefetch);
 		quarry_mags_took(mags, layer, nr, 1);
 	} else {
 		obj = NULL;
@@ -759,7 +776,7 @@ void quarry_mags_drain_dead(struct quarry_mags *mags, unsigned int cpu)
 void quarry_mags_fini(struct quarry_mags *mags)
 {
 	if (!quarry_mags_is_cold(mags))
-		quarry_cpu_area_free(mags->front->cpu);
+		quarry_cpu_area_free(mags->block, mags->front->cpu);
 	kfree(mags->depots);
 }
 EXPORT_SYMBOL_QUARRY_KUNIT(quarry_mags_fini);

@@ -54,6 +54,7 @@ struct quarry_depot {
 	struct quarry_magazine *incoming;	/* being filled from other nodes, or NULL */
 	unsigned long nr_alloc;		/* allocations that ended here */
 	unsigned long nr_free;
+	unsigned int parted;		/* objects that went below, less than a magazine */
 	unsigned long busy;		/* exchanges since capacity last grew; see capacity.c */
 	unsigned long nr_exchanges;	/* since the last tick, without @busy */
 } ____cacheline_aligned_in_smp;
@@ -61,10 +62,12 @@ struct quarry_depot {
 /* A front and what stands behind it; embedded in caches and page runs. */
 struct quarry_mags {
 	struct quarry_front *front;	/* constant; its cpu area appears on first use */
+	struct quarry_cpu_block *block;	/* what that is of; written by who made it appear */
 	const struct quarry_mags_ops *ops;
 	struct quarry_meta *meta;
 	struct quarry_depot *depots;	/* one per node; NULL until first use */
-	size_t size;			/* bytes of one object; constant */
+	size_t size;			/* bytes of one object; constant, as the next */
+	unsigned int nr_prefetch;	/* objects of a magazine that are prefetched */
 	unsigned int capacity;		/* of magazines made from now on; grows */
 	unsigned int start_capacity;	/* this and the next two: written while stopped */
 	unsigned int max_capacity;
