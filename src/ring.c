@@ -66,20 +66,21 @@
 
 /* === Records and marks === */
 
-/* Who looks for another lap may read these meanwhile; tail tells it to look again. */
 static void fill_marks(u8 *marks, u8 mark, size_t nr)
 {
 	u64 word = mark * (~0ULL / 0xff);
 
 	if (nr >= FEW_MARKS) {
+		/* Who looks for another lap may read these; tail tells it to look again. */
 		data_race(memset(marks, mark, nr));
 		return;
 	}
 	/* Most messages are short: no call, and no string instruction that has to start. */
 	for (; nr >= sizeof(word); nr -= sizeof(word), marks += sizeof(word))
+		/* As above. */
 		data_race(memcpy(marks, &word, sizeof(word)));
-	while (nr--)
-		WRITE_ONCE(*marks++, mark);
+	for (; nr; nr--, marks++)
+		WRITE_ONCE(*marks, mark);
 }
 
 static void mark_committed(struct quarry_ring *ring, u64 pos, u64 size)
@@ -284,9 +285,18 @@ EXPORT_SYMBOL_GPL(quarry_ring_write);
 /* From *@tail, if it is still there; if not, *@tail is where it is. */
 static bool move_tail(struct quarry_ring *ring, s64 *tail, s64 to)
 {
+	s64 seen;
+
 	if (ring->mode == QUARRY_RING_OVERWRITE)
 		return atomic64_try_cmpxchg(&ring->tail, tail, to);
-	/* Nobody else moves it.  Pairs with make_room(). */
+	/* Nobody else moves it but a second consumer, in an interrupt perhaps, who must not be. */
+	seen = atomic64_read(&ring->tail);
+	if (unlikely(seen != *tail)) {
+		quarry_report("ring %s: a second consumer\n", ring->name);
+		*tail = seen;
+		return false;
+	}
+	/* Pairs with make_room(). */
 	atomic64_set_release(&ring->tail, to);
 	return true;
 }
