@@ -10,13 +10,13 @@
 
 /* === Many at once === */
 
-#define MOST	40
+#define MOST	200	/* more than a word has bits */
 
 /* The same from both ranges, of which two thirds are freed again. */
-static bool many_as_singles(struct fixture *many, struct fixture *single, unsigned int order)
+static bool many_as_singles(struct fixture *many, struct fixture *single, unsigned int order,
+			    unsigned long *offsets)
 {
 	unsigned int nr = 1 + quarry_test_below(&many->rnd, MOST), got, i;
-	unsigned long offsets[MOST];
 	size_t size;
 	long o = 0;
 
@@ -53,11 +53,13 @@ static void check_many(struct kunit *test, unsigned long nr_units, unsigned int 
 {
 	struct fixture *many = buddy_fixture(test, nr_units, max_order, clean_order);
 	struct fixture *single = buddy_fixture(test, nr_units, max_order, clean_order);
+	unsigned long *offsets = quarry_test_array(test, MOST, sizeof(*offsets));
 
 	many->seed = quarry_test_seed(test, &many->rnd);
 	for (many->step = 0; many->step < 100; many->step++)
 		if (!many_as_singles(many, single,
-				     quarry_test_below(&many->rnd, min(max_order, 4U) + 1)))
+				     quarry_test_below(&many->rnd, min(max_order, 4U) + 1),
+				     offsets))
 			return;
 }
 

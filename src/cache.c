@@ -341,13 +341,13 @@ static void uncount_free(struct quarry_slab_cache *sc)
 }
 
 /*
- * The slab of an object of this cache, or NULL after a report.  @likely: one that it may well
- * be, which has not been given up, or NULL.
+ * The slab of an object of this cache, or NULL after a report.  @hint: one that it may well be,
+ * which has not been given up, or NULL.
  */
-static struct quarry_slab *owner_slab(struct quarry_slab_cache *sc, struct quarry_slab *likely,
+static struct quarry_slab *owner_slab(struct quarry_slab_cache *sc, struct quarry_slab *hint,
 				      const void *obj, int *index)
 {
-	struct quarry_slab *slab = likely;
+	struct quarry_slab *slab = hint;
 
 	if (!slab || obj - slab->base >= PAGE_SIZE << slab->order)
 		slab = quarry_slab_find(obj);
@@ -370,14 +370,14 @@ static struct quarry_slab *owner_slab(struct quarry_slab_cache *sc, struct quarr
 }
 
 /* Returns the slab, which is good for a guess while the lock is held, or NULL. */
-static struct quarry_slab *give_locked(struct quarry_slab_cache *sc, struct quarry_slab *likely,
+static struct quarry_slab *give_locked(struct quarry_slab_cache *sc, struct quarry_slab *hint,
 				       void *obj, struct list_head *emptied)
 {
 	struct quarry_slab *slab;
 	int index;
 
 	lockdep_assert_held(&sc->lock);
-	slab = owner_slab(sc, likely, obj, &index);
+	slab = owner_slab(sc, hint, obj, &index);
 	if (!slab) {
 		uncount_free(sc);
 		return NULL;

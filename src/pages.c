@@ -301,17 +301,19 @@ unsigned int quarry_pages_alloc_batch(struct quarry_pages *pages,
 				      unsigned int nr, enum quarry_layer *layer)
 {
 	int node = quarry_pages_node(pages, want);
-	unsigned int got = 0, n;
+	unsigned int got = 0, stop, n;
 	unsigned long flags;
 
-	while (got < nr) {
+	do {
+		stop = min(nr, got + BATCH);
 		raw_spin_lock_irqsave(&pages->lock, flags);
-		n = alloc_many_on(pages, node, want, addrs + got, min(nr - got, BATCH), layer);
+		for (; got < stop; got += n) {
+			n = alloc_many_on(pages, node, want, addrs + got, stop - got, layer);
+			if (!n)
+				break;
+		}
 		raw_spin_unlock_irqrestore(&pages->lock, flags);
-		if (!n)
-			break;
-		got += n;
-	}
+	} while (got == stop && got < nr);
 	check_watermark(pages);
 	return got;
 }
@@ -503,7 +505,9 @@ int quarry_pages_free_many(struct quarry_extent *ext, void **addrs, unsigned int
 						     nr_pages)))
 			addrs[nr_bad++] = addrs[i];
 	pages->nr_used -= (nr - nr_bad) * nr_pages;
-	quarry_pages_link(ext);
+	/* If there was none it may be on its way out. */
+	if (nr_bad < nr)
+		quarry_pages_link(ext);
 	raw_spin_unlock_irqrestore(&pages->lock, flags);
 	if (nr_bad < nr && pages->notify)
 		pages->notify(pages);

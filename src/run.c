@@ -19,6 +19,7 @@
  * so that of two CPUs that free the same run one is refused.
  */
 #include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/preempt.h>
 
 #include "internal.h"
@@ -111,9 +112,10 @@ static unsigned int drain_some(struct quarry_run_front *rf, void **objs, unsigne
 	unsigned int i, n = 0;
 	void *some[BATCH];
 
+	nr = min(nr, BATCH);
 	/* The extent of a page that was freed twice may be gone any time. */
 	preempt_disable();
-	for (i = 0; i < nr && n < BATCH; i++) {
+	for (i = 0; i < nr; i++) {
 		other = quarry_extent_find(objs[i]);
 		if (n && other && other != ext)
 			break;

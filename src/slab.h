@@ -68,7 +68,6 @@ static inline unsigned long *quarry_slab_frees(struct quarry_slab *slab)
 	return slab->free + quarry_slab_nr_words(slab);
 }
 
-/* @behind: bytes to leave behind each object, at least. */
 /* Will the object be freed without anyone's help?  Then its slab has to stay. */
 static inline bool quarry_slab_is_pending(struct quarry_slab *slab, unsigned int index)
 {
@@ -76,6 +75,7 @@ static inline bool quarry_slab_is_pending(struct quarry_slab *slab, unsigned int
 	       test_bit(index, quarry_slab_frees(slab));
 }
 
+/* @behind: bytes to leave behind each object, at least. */
 void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align,
 			     size_t behind, bool track);
 size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout);
