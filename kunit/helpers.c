@@ -11,6 +11,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/random.h>
+#include "../src/escape.h"
 #include "helpers.h"
 
 static unsigned long long seed;
@@ -175,6 +176,8 @@ static void heap_exit(void *ptr)
 	struct quarry_heap *heap = ptr;
 	unsigned long begin;
 
+	/* What retires now is counted in two places, which are read one after the other. */
+	quarry_escape_drain();
 	QUARRY_EXPECT_ALLOCATED(test, heap, 0);
 	QUARRY_EXPECT_VERIFIED(test, heap);
 	begin = destroy_begin();

@@ -263,6 +263,12 @@ static void kick_drain(struct irq_work *work)
 
 static struct irq_work drain_kick;
 
+static u64 now(void)
+{
+	/* In any context: it reads what may just be changed, and then reads it again. */
+	return data_race(ktime_get_mono_fast_ns());
+}
+
 bool quarry_escape_retire(void *chunk, bool destroyed)
 {
 	struct area *area = find(chunk);
@@ -274,7 +280,7 @@ bool quarry_escape_retire(void *chunk, bool destroyed)
 	/* Nobody finds the arena by its pages any more. */
 	quarry_chunk_set_owner(area->direct, area->nr_pages, QUARRY_OWNER_NONE);
 	area->destroyed = destroyed;
-	area->when = ktime_get_mono_fast_ns();
+	area->when = now();
 	area->pid = task_pid_nr(current);
 	strscpy(area->comm, current->comm, sizeof(area->comm));
 	WRITE_ONCE(area->owner, 0);
@@ -429,7 +435,7 @@ bool quarry_arena_report_escape(const void *ptr)
 		rcu_read_unlock();
 		return false;
 	}
-	ms = div_u64(ktime_get_mono_fast_ns() - area.when, NSEC_PER_MSEC);
+	ms = div_u64(now() - area.when, NSEC_PER_MSEC);
 	atomic64_inc(&nr_reported);
 	quarry_report("escape: 0x%lx was in arena %s, generation %llu, created in %s, %s:%u\n",
 		      (unsigned long)ptr, area.name, area.generation, area.site->function,

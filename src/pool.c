@@ -51,6 +51,8 @@
 #include "internal.h"
 #include "pool.h"
 
+#define STATS_TRIES	4	/* of counting while nothing comes or goes */
+
 /* === One stack === */
 
 static u32 top_of(u64 head)
@@ -460,18 +462,23 @@ EXPORT_SYMBOL_GPL(quarry_pool_give);
 
 void quarry_pool_get_stats(struct quarry_pool *pool, struct quarry_pool_stats *stats)
 {
-	u64 before = atomic_long_read(&pool->total);
+	unsigned int tries = STATS_TRIES;
 	unsigned long free;
+	u64 before, after;
 
-	/* See note_peak(). */
-	smp_rmb();
-	quarry_pool_count_free(pool, &free);
-	/* As above. */
-	smp_rmb();
+	do {
+		before = atomic_long_read(&pool->total);
+		/* See note_peak(). */
+		smp_rmb();
+		quarry_pool_count_free(pool, &free);
+		/* As above. */
+		smp_rmb();
+		after = atomic_long_read(&pool->total);
+	} while (after != before && --tries);
+	stats->total = min(before, after);
 	stats->count = pool->count;
 	stats->max = pool->max;
-	stats->total = min_t(u64, before, atomic_long_read(&pool->total));
-	/* While it grows or shrinks there may be more in stacks than that. */
+	/* If it grew or shrank all the time there may be more in stacks than that. */
 	stats->out = stats->total - min_t(u64, stats->total, free);
 	stats->peak = max_t(u64, READ_ONCE(pool->peak), stats->out);
 	stats->grown = atomic_long_read(&pool->grown);
