@@ -15,8 +15,8 @@
 #define WARMUP_SLICES	4
 
 /*
- * Rounds in a slice: so many that the slowest side takes half of that to all of it.  Long
- * enough for many ticks of the scheduler, and below what a slice may take.
+ * Rounds in a slice: so many that the slowest side takes half of that to all of it.  A slice
+ * may take 10 ms; in one of 1 ms the tick decides, which most have none of and some have one.
  */
 #define SLICE_NS	(8 * NSEC_PER_MSEC)
 #define MAX_ROUNDS	8192U

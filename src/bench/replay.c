@@ -16,7 +16,8 @@
  *
  * Timed pass: each run is timed from its first to its last record, so that
  * waiting for the token is not counted; the sum over the runs of an empty side
- * replayed in the same way is subtracted.  The sides alternate, since whole
+ * replayed in the same way is subtracted.  A first round of all sides does not count.
+ * The sides alternate, since whole
  * runs shift on shared machines and only ratios of neighbours mean anything.
  *
  * Checked pass: each object carries a pattern from end to end, derived from
@@ -452,7 +453,7 @@ static int timed_passes(struct replay *replay, const struct quarry_replay_opts *
 	const unsigned int reps = opts->reps;
 	u64 *empty, *quarry, *kernel, *ratios;
 	unsigned int i;
-	int ret = 0;
+	int ret;
 
 	if (!reps)
 		return 0;

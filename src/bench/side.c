@@ -145,8 +145,9 @@ static __always_inline void *side_alloc(struct replay_pass *pass, const enum sid
 	}
 }
 
+/* With @check pages are freed by their address, which is tried so as well. */
 static __always_inline void side_free(struct replay_pass *pass, const enum side_id side,
-				      struct quarry_trace_record rec, void *obj)
+				      const bool check, struct quarry_trace_record rec, void *obj)
 {
 	if (side == SIDE_EMPTY) {
 		empty_free(rec, obj);
@@ -167,8 +168,10 @@ static __always_inline void side_free(struct replay_pass *pass, const enum side_
 			kmem_cache_free(pass->kernel_caches[rec.arg], obj);
 		break;
 	default:
-		/* Both are told the order, and believe it. */
-		if (side == SIDE_QUARRY)
+		if (side == SIDE_QUARRY && check)
+			quarry_free_pages(obj);
+		else if (side == SIDE_QUARRY)
+			/* Both are told the order, and believe it. */
 			quarry_free_order(pass->heap, obj, rec.arg);
 		else
 			__free_pages(virt_to_page(obj), rec.arg);
@@ -224,7 +227,7 @@ static __always_inline int replay_records(struct replay_pass *pass, const enum s
 			obj = slots[rec.slot];
 			if (check)
 				ret = empty_slot(pass, i, obj);
-			side_free(pass, side, rec, obj);
+			side_free(pass, side, check, rec, obj);
 		} else {
 			obj = side_alloc(pass, side, rec);
 			if (unlikely(!obj))
@@ -278,7 +281,7 @@ void replay_free_object(struct replay_pass *pass, u32 filled_by, void *obj)
 	struct quarry_trace_record undo = pass->trace->records[filled_by];
 
 	undo.op |= 1;
-	side_free(pass, pass->side->id, undo, obj);
+	side_free(pass, pass->side->id, true, undo, obj);
 }
 
 /* === Empty === */
