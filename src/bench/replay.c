@@ -17,8 +17,8 @@
  * Timed pass: each run is timed from its first to its last record, so that
  * waiting for the token is not counted; the sum over the runs of an empty side
  * replayed in the same way is subtracted.  A first round of all sides does not count.
- * The sides alternate, since whole
- * runs shift on shared machines and only ratios of neighbours mean anything.
+ * The sides alternate, since whole runs shift on shared machines and only ratios of
+ * neighbours mean anything.
  *
  * Checked pass: each object carries a pattern from end to end, derived from
  * its slot and record, that is verified at its free.  Pages are counted here.
