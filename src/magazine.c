@@ -401,15 +401,8 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	unsigned long flags;
 
 	quarry_depot_lock(depot, &flags);
-	if (!quarry_depot_has_room(mags, depot) && free_by_part(mags, c, obj, surplus)) {
-		/* All parts of a magazine are one exchange. */
-		depot->parted += surplus->nr;
-		if (depot->parted >= mags->capacity) {
-			depot->parted = 0;
-			quarry_depot_count_exchange(mags, depot);
-		}
+	if (!quarry_depot_has_room(mags, depot) && free_by_part(mags, c, obj, surplus))
 		goto done;
-	}
 	mag = depot->empty.first;
 	if (!mag || unlikely(mag->capacity != READ_ONCE(mags->capacity)))
 		goto none;
@@ -422,8 +415,9 @@ static bool free_to_depot(struct quarry_mags *mags, struct quarry_cpu *c, void *
 	if (unlikely(out->capacity < mag->capacity))
 		pour(mag, out);
 	surplus->mag = quarry_depot_leave_cpu(mags, depot, out);
-	quarry_depot_count_exchange(mags, depot);
 done:
+	/* A part costs what a magazine does, and asks for larger ones as that does. */
+	quarry_depot_count_exchange(mags, depot);
 	depot->nr_free++;
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return true;

@@ -54,7 +54,6 @@ struct quarry_depot {
 	struct quarry_magazine *incoming;	/* being filled from other nodes, or NULL */
 	unsigned long nr_alloc;		/* allocations that ended here */
 	unsigned long nr_free;
-	unsigned int parted;		/* objects that went below, less than a magazine */
 	unsigned long busy;		/* exchanges since capacity last grew; see capacity.c */
 	unsigned long nr_exchanges;	/* since the last tick, without @busy */
 } ____cacheline_aligned_in_smp;
