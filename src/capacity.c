@@ -5,10 +5,10 @@
  * It starts at 14 objects, or fewer if those were more than 28 KiB, and doubles, up
  * to a cap in bytes of objects (the heap's knob magazine_bytes), when a depot is busy
  * (Bonwick and Adams 2001, 3.2, 4.4).  Two things make a depot busy: magazines that
- * go through it or are refilled, each of which costs about as much as some ten
- * objects out of a magazine; and a lock that was not free at once.  What is asked for
- * is 8 x CPUs magazines, and once more for each 4 KiB of objects that a magazine holds
- * already: a larger one shall save the more, the more it costs.
+ * go through it or are refilled, and parts that go below, each of which costs about as
+ * much as some ten objects out of a magazine; and a lock that was not free at once.
+ * What is asked for is 8 x CPUs magazines, and once more for each 4 KiB of objects that
+ * a magazine holds already: a larger one shall save the more, the more it costs.
  *
  * Capacity also grows to what bulk calls free at a time.
  *
