@@ -70,6 +70,12 @@ static inline void quarry_bench_note(struct quarry_bench_run *run, enum quarry_b
 void quarry_bench_conclude(struct quarry_bench_run *run, unsigned int nr_slices,
 			   unsigned int nr_ops, struct quarry_bench_result *res);
 
+/*
+ * Whether @bytes of memory are available.  If not, the case is left out, and the notes
+ * say how much it needs.
+ */
+bool quarry_bench_has_memory(struct quarry_bench_result *res, u64 bytes);
+
 /* More than there are; those with several peers count once for each. */
 #define QUARRY_BENCH_MAX_CASES	128
 

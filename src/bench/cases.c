@@ -16,7 +16,9 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/printk.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "case.h"
@@ -337,6 +339,18 @@ static void note_best_gains(struct bench_text *notes, const struct bench_case *b
 	bench_put(notes, " %s %llu.%03llu, empty loop %llu.%03llu\n", res->peer,
 		  best[QUARRY_BENCH_PEER] / 1000, best[QUARRY_BENCH_PEER] % 1000,
 		  best[QUARRY_BENCH_NONE] / 1000, best[QUARRY_BENCH_NONE] % 1000);
+}
+
+bool quarry_bench_has_memory(struct quarry_bench_result *res, u64 bytes)
+{
+	u64 available = (u64)max(si_mem_available(), 0L) << PAGE_SHIFT;
+
+	if (bytes <= available)
+		return true;
+	res->left_out = "too little memory is available";
+	bench_put(res->notes, "\n%s: needs %llu KiB, %llu KiB are available\n", res->name,
+		  DIV_ROUND_UP_ULL(bytes, SZ_1K), div_u64(available, SZ_1K));
+	return false;
 }
 
 /* Each side's own gain stands where the ratio does in other cases. */

@@ -331,10 +331,8 @@ int quarry_bench_swiss_cheese(struct quarry_bench_result *res)
 
 	res->peer = "kmem_cache";
 	res->per = "obj";
-	if ((u64)si_mem_available() << PAGE_SHIFT < NR_OBJS * (SIZE + 1000ULL)) {
-		res->left_out = "too little memory is available";
+	if (!quarry_bench_has_memory(res, NR_OBJS * (SIZE + 1000ULL)))
 		return 0;
-	}
 	ch = vzalloc(sizeof(*ch));
 	if (!ch)
 		return -ENOMEM;

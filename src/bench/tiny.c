@@ -191,9 +191,7 @@ int quarry_bench_tiny_1(struct quarry_bench_result *res)
 /* Both sides hold theirs at a time. */
 int quarry_bench_calls_1m_100(struct quarry_bench_result *res)
 {
-	if ((u64)si_mem_available() << PAGE_SHIFT < MANY_OBJS * (2 * MANY_SIZE + 100ULL)) {
-		res->left_out = "too little memory is available";
+	if (!quarry_bench_has_memory(res, MANY_OBJS * (2 * MANY_SIZE + 100ULL)))
 		return 0;
-	}
 	return run_case(res, true, MANY_OBJS, MANY_SLICE);
 }

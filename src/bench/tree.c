@@ -411,10 +411,8 @@ int quarry_bench_arena_tree(struct quarry_bench_result *res)
 	res->peer = "kmalloc";
 	res->per = "node";
 	/* The array; and what a tree of kmalloc() or an arena's takes, one of them at a time. */
-	if ((u64)si_mem_available() << PAGE_SHIFT < MAX_NODES * (u64)(sizeof(struct node) + 96)) {
-		res->left_out = "too little memory is available";
+	if (!quarry_bench_has_memory(res, MAX_NODES * (u64)(sizeof(struct node) + 96)))
 		return 0;
-	}
 	tree = vzalloc(struct_size(tree, nodes, MAX_NODES));
 	if (!tree)
 		return -ENOMEM;
