@@ -5,6 +5,8 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/preempt.h>
+#include "../src/cache.h"
+#include "../src/heap.h"
 #include "helpers.h"
 
 #define CACHE_OBJ_SIZE	96
@@ -198,10 +200,74 @@ static void limit_finds_objects_of_other_cpus(struct kunit *test)
 		quarry_cache_free(t->cache, t->objs[--t->nr]);
 }
 
+#define NR_GROWN	8000
+#define LARGE_PAGES	64	/* sixteen slabs of four pages */
+
+static void alloc_grown(struct kunit *test, struct quarry_cache *cache, size_t size, void **objs)
+{
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, quarry_cache_alloc_bulk(cache, GFP_KERNEL, NR_GROWN, objs),
+			(unsigned int)NR_GROWN);
+	for (i = 0; i < NR_GROWN; i++)
+		quarry_test_fill(objs[i], size, i);
+}
+
+static void free_grown(struct kunit *test, struct quarry_cache *cache, size_t size, void **objs)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_GROWN; i++) {
+		/* In an order in which slabs become partly free. */
+		unsigned int at = i * 3967 % NR_GROWN;
+
+		if (!quarry_test_check(objs[at], size, at))
+			KUNIT_FAIL(test, "object %u of %zu bytes was written to", at, size);
+		quarry_cache_free(cache, objs[at]);
+	}
+}
+
+/*
+ * A cache of small objects takes four times as much at a time once it has 64 pages, one of
+ * larger ones, which has better chances to give slabs back, does not.  Both begin again.
+ */
+static void slabs_grow_with_the_cache(struct kunit *test)
+{
+	static const struct {
+		size_t size;
+		unsigned int pages;	/* of a slab in the large cache */
+	} sizes[] = { { 104, 4 }, { 256, 1 } };
+	struct quarry_heap *heap = quarry_test_heap(test);
+	void **objs = quarry_test_array(test, NR_GROWN, sizeof(*objs));
+	unsigned int i, round;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		size_t size = sizes[i].size;
+		struct quarry_cache *cache = quarry_test_cache(test, heap, size, 0, 0, NULL);
+		struct quarry_slab_cache *sc = to_slab_cache(cache);
+
+		for (round = 0; round < 2; round++) {
+			alloc_grown(test, cache, size, objs);
+			KUNIT_EXPECT_GE(test, sc->nr_pages, NR_GROWN * size / PAGE_SIZE);
+			KUNIT_EXPECT_EQ_MSG(test, sc->nr_slabs,
+					    LARGE_PAGES + (sc->nr_pages - LARGE_PAGES) /
+					    sizes[i].pages,
+					    "%zu bytes, round %u, %lu pages", size, round,
+					    sc->nr_pages);
+			QUARRY_EXPECT_VERIFIED(test, heap);
+			free_grown(test, cache, size, objs);
+			QUARRY_EXPECT_VERIFIED(test, heap);
+			quarry_cache_shrink(cache);
+			KUNIT_EXPECT_EQ(test, sc->nr_slabs, 0UL);
+		}
+	}
+}
+
 static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(reuses_the_last_freed),
 	KUNIT_CASE(shrink_races_with_users),
 	KUNIT_CASE(limit_finds_objects_of_other_cpus),
+	KUNIT_CASE(slabs_grow_with_the_cache),
 	{}
 };
 

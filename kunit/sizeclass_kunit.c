@@ -92,7 +92,7 @@ static void slabs_are_as_the_table_says(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, layout.stride, (unsigned int)quarry_classes[i].size);
 		KUNIT_EXPECT_EQ_MSG(test, layout.order, (unsigned int)quarry_classes[i].order,
 				    "class %u of %u bytes", i, layout.stride);
-		KUNIT_EXPECT_EQ_MSG(test, layout.max_objs, (unsigned int)quarry_classes[i].objs,
+		KUNIT_EXPECT_EQ_MSG(test, layout.nr_objs, (unsigned int)quarry_classes[i].objs,
 				    "class %u of %u bytes", i, layout.stride);
 	}
 }

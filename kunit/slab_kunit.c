@@ -158,11 +158,21 @@ static bool some_order_fits(unsigned int stride)
 	return false;
 }
 
+/* What many objects share grows, in slabs of at most 1024 objects. */
+static bool large_order_is_good(const struct quarry_slab_layout *l)
+{
+	if (l->nr_objs < 32 || l->nr_objs > 256)
+		return l->large_order == l->order;
+	return l->large_order == min(l->order + 2, 5U) &&
+	       slab_bytes(l->large_order) % l->stride <= slab_bytes(l->large_order) / 16;
+}
+
 static bool layout_is_good(const struct quarry_slab_layout *l, size_t size, size_t align)
 {
 	return IS_ALIGNED(l->stride, align) && l->stride - size < align &&
 	       l->min_order == get_order(l->stride) && l->order == order_by_rule(l->stride) &&
-	       l->max_objs == slab_bytes(l->order) / l->stride && l->max_objs >= 1 &&
+	       l->nr_objs == slab_bytes(l->order) / l->stride && l->nr_objs >= 1 &&
+	       large_order_is_good(l) &&
 	       (tail_is_small(l->stride, l->order) || !some_order_fits(l->stride));
 }
 

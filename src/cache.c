@@ -39,6 +39,7 @@
 #define BATCH		32	/* objects per lock hold */
 #define MAX_EMPTY	1	/* empty slabs kept; more would bounce less but hold more */
 #define NR_SMALL	2	/* a cache is small until it has so many slabs' worth of pages */
+#define NR_LARGE	16	/* and large from so many of the large slabs on */
 
 static struct quarry_slab_cache *mags_to_cache(struct quarry_mags *mags)
 {
@@ -98,7 +99,7 @@ static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned in
 				       int node, bool near, enum quarry_layer *layer)
 {
 	struct quarry_pages_want want = quarry_pages_want(1UL << order, sc->kind, gfp);
-	size_t desc_size = quarry_slab_desc_size(&sc->layout);
+	size_t desc_size = quarry_slab_desc_size(&sc->layout, order);
 	struct quarry_slab *slab;
 	void *base;
 
@@ -276,8 +277,12 @@ static unsigned int refill_from_others(struct quarry_slab_cache *sc, int node, v
 
 static unsigned int order_wanted(const struct quarry_slab_cache *sc)
 {
-	return READ_ONCE(sc->nr_pages) < NR_SMALL << sc->layout.order ? sc->layout.small_order :
-									 sc->layout.order;
+	const struct quarry_slab_layout *layout = &sc->layout;
+	unsigned long nr_pages = READ_ONCE(sc->nr_pages);
+
+	if (nr_pages < NR_SMALL << layout->order)
+		return layout->small_order;
+	return nr_pages < NR_LARGE << layout->large_order ? layout->order : layout->large_order;
 }
 
 /* A new slab with its first objects taken. */

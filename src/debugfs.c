@@ -228,7 +228,7 @@ static void show_cache(struct quarry_slab_cache *sc, void *arg)
 	seq_printf(m, "%-24s %-4s %8u %8u %10lu %10lu %10lu %8lu %8u %8u %8lu %8u",
 		   sc->name, sc->kind == QUARRY_KIND_DATA ? "data" : "ptr", sc->size,
 		   sc->layout.stride, quarry_mags_nr_live(&s.mags), s.nr_objs, s.nr_cached,
-		   s.nr_slabs, sc->layout.max_objs, 1U << sc->layout.order, s.nr_pages,
+		   s.nr_slabs, sc->layout.nr_objs, 1U << sc->layout.order, s.nr_pages,
 		   READ_ONCE(sc->mags.capacity));
 	if (sc->site)
 		seq_printf(m, "  %s:%u", kbasename(sc->site->file), sc->site->line);

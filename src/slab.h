@@ -28,7 +28,8 @@ struct quarry_slab_layout {
 	unsigned int order;		/* of a slab, in pages */
 	unsigned int min_order;		/* when memory is short: one object fits */
 	unsigned int small_order;	/* while the cache is small */
-	unsigned int max_objs;		/* per slab of @order */
+	unsigned int large_order;	/* once the cache is large */
+	unsigned int nr_objs;		/* per slab of @order */
 	struct reciprocal_value reciprocal;	/* of @stride */
 	u64 fraction_less_1;		/* 2^64 / @stride, rounded up, is the fraction */
 	bool track;			/* the descriptor ends with a note per object */
@@ -75,10 +76,17 @@ static inline bool quarry_slab_is_pending(struct quarry_slab *slab, unsigned int
 	       test_bit(index, quarry_slab_frees(slab));
 }
 
+/* How many objects a slab of 2^@order pages has. */
+static inline unsigned int quarry_slab_nr_objs(const struct quarry_slab_layout *layout,
+					       unsigned int order)
+{
+	return (PAGE_SIZE << order) / layout->stride;
+}
+
 /* @behind: bytes to leave behind each object, at least. */
 void quarry_slab_layout_init(struct quarry_slab_layout *layout, size_t size, size_t align,
 			     size_t behind, bool track);
-size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout);
+size_t quarry_slab_desc_size(const struct quarry_slab_layout *layout, unsigned int order);
 
 /* Sets up a descriptor over pages of order @order; all objects free. */
 void quarry_slab_init(struct quarry_slab *slab, struct quarry_slab_cache *cache,
@@ -99,7 +107,7 @@ static inline struct quarry_note *quarry_slab_notes(struct quarry_slab *slab,
 {
 	void *end = (void *)slab + slab->desc_size;
 
-	return (struct quarry_note *)end - layout->max_objs;
+	return (struct quarry_note *)end - slab->nr_objs;
 }
 
 /*
