@@ -12,6 +12,10 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 mount -t debugfs debug /sys/kernel/debug
+# qemu_one_cpu of the host's lib.sh: the others are started here.
+for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+	[ "$(cat "$cpu" 2>/dev/null || echo 1)" = 1 ] || echo 1 >"$cpu"
+done
 echo 7 >/proc/sys/kernel/printk # from here on the modules' pr_info is shown
 
 passed=0
