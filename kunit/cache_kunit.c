@@ -263,11 +263,75 @@ static void slabs_grow_with_the_cache(struct kunit *test)
 	}
 }
 
+#define EDGE_SIZE	256
+#define NR_EDGE		128
+#define NR_TO_AND_FRO	1000
+
+/* Exchanges of the magazines of this CPU, or with the depot, in many rounds of @nr objects. */
+static unsigned long to_and_fro(struct quarry_cache *cache, unsigned int nr)
+{
+	struct quarry_mags *mags = &to_slab_cache(cache)->mags;
+	struct quarry_mags_stats before, after;
+	void *objs[8] = { };
+	unsigned int i, round;
+
+	quarry_mags_get_stats(mags, &before);
+	for (round = 0; round < NR_TO_AND_FRO; round++) {
+		for (i = 0; i < nr; i++)
+			objs[i] = quarry_cache_alloc(cache, GFP_KERNEL);
+		for (i = 0; i < nr; i++)
+			if (objs[i])
+				quarry_cache_free(cache, objs[i]);
+	}
+	quarry_mags_get_stats(mags, &after);
+	return after.previous + after.depot - before.previous - before.depot;
+}
+
+/*
+ * With any number of objects in the magazines, also one where a magazine ends, few that are
+ * allocated and freed again and again settle in one of them.
+ */
+static void few_objects_settle_in_a_magazine(struct kunit *test)
+{
+	struct quarry_heap *heap = quarry_test_heap(test);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, EDGE_SIZE, 0, 0, NULL);
+	void **objs = quarry_test_array(test, NR_EDGE, sizeof(*objs));
+	unsigned int i, nr, capacity, worst = 0, cached;
+	unsigned long turns, most = 0;
+
+	migrate_disable();
+	for (i = 0; i < NR_EDGE; i++) {
+		objs[i] = quarry_cache_alloc(cache, GFP_KERNEL);
+		KUNIT_EXPECT_NOT_NULL(test, objs[i]);
+	}
+	capacity = to_slab_cache(cache)->mags.capacity;
+	KUNIT_EXPECT_GE(test, capacity, 8U);
+	/* One more is cached each time. */
+	for (i = 0; i < 3 * capacity && i < NR_EDGE; i++) {
+		quarry_cache_free(cache, objs[i]);
+		cached = quarry_mags_nr_cached(&to_slab_cache(cache)->mags);
+		for (nr = 1; nr <= 4; nr++) {
+			turns = to_and_fro(cache, nr);
+			if (turns > most) {
+				most = turns;
+				worst = cached;
+			}
+		}
+	}
+	for (; i < NR_EDGE; i++)
+		quarry_cache_free(cache, objs[i]);
+	migrate_enable();
+	KUNIT_EXPECT_LE_MSG(test, most, 4UL, "exchanges in %u rounds, with %u objects cached",
+			    NR_TO_AND_FRO, worst);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
 static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(reuses_the_last_freed),
 	KUNIT_CASE(shrink_races_with_users),
 	KUNIT_CASE(limit_finds_objects_of_other_cpus),
 	KUNIT_CASE(slabs_grow_with_the_cache),
+	KUNIT_CASE(few_objects_settle_in_a_magazine),
 	{}
 };
 

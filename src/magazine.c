@@ -431,15 +431,51 @@ none:
 	return false;
 }
 
+/*
+ * Loaded is full and previous is empty.  If frees have come here lately, few objects are
+ * allocated and freed again at a time, over and over, just where one magazine ends: each
+ * time the two would be exchanged and back.  With half of the objects in either, there is
+ * room for that both ways.  What is moved is what was freed first.  A number of frees that
+ * is large for the magazine fills the other one, too, and is better off with all of it.
+ */
+static void halve_loaded(struct quarry_cpu *c, struct quarry_magazine *previous)
+{
+	/* As in pop_loaded(): what is taken away is ours until the section ends. */
+	struct quarry_magazine *mag = READ_ONCE(c->loaded);
+	unsigned int nr = mag->count / 2;
+
+	if (nr > previous->capacity)
+		return;
+	memcpy(previous->objs, mag->objs, nr * sizeof(*mag->objs));
+	previous->count = nr;
+	mag->count -= nr;
+	memmove(mag->objs, &mag->objs[nr], mag->count * sizeof(*mag->objs));
+}
+
+/* Have room in loaded, if there is any in @previous. */
+static void turn_for_free(struct quarry_cpu *c, struct quarry_magazine *previous)
+{
+	u16 nr_since = (u16)c->nr_free - c->turned;
+
+	c->turned = c->nr_free;
+	if (!previous->count && nr_since < previous->capacity / 2)
+		halve_loaded(c, previous);
+	else
+		swap_previous(c);
+}
+
 static bool free_busy(struct quarry_mags *mags, struct quarry_cpu *c, void *obj,
 		      struct surplus *surplus)
 {
+	struct quarry_magazine *previous;
+
 	if (push_loaded(c, obj)) {
 		c->nr_free++;
 		return true;
 	}
-	if (has_room(READ_ONCE(c->previous))) {
-		swap_previous(c);
+	previous = READ_ONCE(c->previous);
+	if (has_room(previous)) {
+		turn_for_free(c, previous);
 		if (push_loaded(c, obj)) {
 			c->nr_free_previous++;
 			return true;

@@ -42,6 +42,9 @@ struct quarry_cpu {
 	u8 busy;
 	/* the heap's ticks only (capacity.c) */
 	u8 idle;			/* ticks without an event */
+	/* with busy taken: nr_free, its low bits, when a free last exchanged loaded and previous */
+	u16 turned;
+	/* the heap's ticks only */
 	u32 seen;			/* events at the last of them */
 } __aligned(64);
 
