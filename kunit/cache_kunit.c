@@ -201,7 +201,6 @@ static void limit_finds_objects_of_other_cpus(struct kunit *test)
 }
 
 #define NR_GROWN	8000
-#define LARGE_PAGES	64	/* sixteen slabs of four pages */
 
 static void alloc_grown(struct kunit *test, struct quarry_cache *cache, size_t size, void **objs)
 {
@@ -228,54 +227,135 @@ static void free_grown(struct kunit *test, struct quarry_cache *cache, size_t si
 }
 
 /*
- * A cache of small objects takes four times as much at a time once it has 64 pages, one of
- * larger ones, which has better chances to give slabs back, does not.  Both begin again.
+ * How many slabs there are by the rule: usual ones until the cache has 16 large ones' pages, then
+ * large ones; some more are usual, as a heap does not grow for the sake of a large one.
+ */
+static void expect_grown(struct kunit *test, const struct quarry_slab_cache *sc)
+{
+	const struct quarry_slab_layout *l = &sc->layout;
+	unsigned long before = 16UL << l->large_order;
+	unsigned long least = (before >> l->order) + ((sc->nr_pages - before) >> l->large_order);
+
+	KUNIT_ASSERT_GT(test, sc->nr_pages, before);
+	KUNIT_EXPECT_GE_MSG(test, sc->nr_slabs, least, "%u bytes, %lu pages", sc->size,
+			    sc->nr_pages);
+	KUNIT_EXPECT_LE_MSG(test, sc->nr_slabs, least + least / 8, "%u bytes, %lu pages",
+			    sc->size, sc->nr_pages);
+}
+
+static void grow_twice(struct kunit *test, struct quarry_heap *heap, size_t size, void **objs)
+{
+	struct quarry_cache *cache = quarry_test_cache(test, heap, size, 0, 0, NULL);
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+	unsigned int round;
+
+	KUNIT_EXPECT_EQ(test, sc->layout.large_order, sc->layout.order + (size == 104));
+	for (round = 0; round < 2; round++) {
+		alloc_grown(test, cache, size, objs);
+		expect_grown(test, sc);
+		QUARRY_EXPECT_VERIFIED(test, heap);
+		free_grown(test, cache, size, objs);
+		QUARRY_EXPECT_VERIFIED(test, heap);
+		/* A hardened heap keeps the last ones in quarantine. */
+		quarry_heap_trim(heap);
+		KUNIT_EXPECT_EQ(test, sc->nr_slabs, 0UL);
+	}
+}
+
+/*
+ * A cache of small objects takes twice as much at a time once it is large, one of larger ones,
+ * which has better chances to give slabs back, does not.  Both begin again when all is freed.
  */
 static void slabs_grow_with_the_cache(struct kunit *test)
 {
-	static const struct {
-		size_t size;
-		unsigned int pages;	/* of a slab in the large cache */
-	} sizes[] = { { 104, 4 }, { 256, 1 } };
-	struct quarry_heap *heap = quarry_test_heap(test);
+	static const unsigned int flags[] = { 0, QUARRY_HEAP_TRACK, QUARRY_HEAP_HARDENED };
 	void **objs = quarry_test_array(test, NR_GROWN, sizeof(*objs));
-	unsigned int i, round;
+	struct quarry_heap *heap;
+	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		size_t size = sizes[i].size;
-		struct quarry_cache *cache = quarry_test_cache(test, heap, size, 0, 0, NULL);
-		struct quarry_slab_cache *sc = to_slab_cache(cache);
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .flags = flags[i] };
 
-		for (round = 0; round < 2; round++) {
-			alloc_grown(test, cache, size, objs);
-			KUNIT_EXPECT_GE(test, sc->nr_pages, NR_GROWN * size / PAGE_SIZE);
-			KUNIT_EXPECT_EQ_MSG(test, sc->nr_slabs,
-					    LARGE_PAGES + (sc->nr_pages - LARGE_PAGES) /
-					    sizes[i].pages,
-					    "%zu bytes, round %u, %lu pages", size, round,
-					    sc->nr_pages);
-			QUARRY_EXPECT_VERIFIED(test, heap);
-			free_grown(test, cache, size, objs);
-			QUARRY_EXPECT_VERIFIED(test, heap);
-			quarry_cache_shrink(cache);
-			KUNIT_EXPECT_EQ(test, sc->nr_slabs, 0UL);
-		}
+		heap = quarry_test_heap_params(test, params);
+		grow_twice(test, heap, 104, objs);
+		grow_twice(test, heap, 256, objs);
 	}
+}
+
+#define NR_SCATTERED	256
+
+/*
+ * Where no two free pages lie side by side it goes on with slabs of one, without any growth of
+ * the heap; once that has to grow there is room for large ones again.
+ */
+static void large_slabs_are_no_must(struct kunit *test)
+{
+	struct quarry_heap_params params = {
+		QUARRY_HEAP_DEFAULTS, .decay_ms = -1, .magazine_order = -1,
+	};
+	void **pages = quarry_test_array(test, NR_SCATTERED, sizeof(*pages));
+	void **objs = quarry_test_array(test, NR_GROWN, sizeof(*objs));
+	struct quarry_heap *heap = quarry_test_heap_params(test, params);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, 104, 0, 0, NULL);
+	struct quarry_slab_cache *sc = to_slab_cache(cache);
+	unsigned long nr_scattered = 0;
+	unsigned int i, nr = 0;
+	u64 mapped;
+
+	for (i = 0; i < NR_SCATTERED; i++) {
+		pages[i] = quarry_alloc_pages(heap, 0, GFP_KERNEL);
+		KUNIT_EXPECT_NOT_NULL(test, pages[i]);
+	}
+	mapped = quarry_test_stats(heap).mapped;
+	KUNIT_EXPECT_EQ(test, mapped, quarry_test_stats(heap).active);
+	for (i = 0; i < NR_SCATTERED; i++) {
+		if (!pages[i] || ((unsigned long)pages[i] & PAGE_SIZE))
+			continue;
+		quarry_free_pages(pages[i]);
+		pages[i] = NULL;
+		nr_scattered++;
+	}
+	while (nr < NR_GROWN && sc->nr_pages < nr_scattered) {
+		objs[nr] = quarry_cache_alloc(cache, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, objs[nr]);
+		nr++;
+	}
+	KUNIT_EXPECT_GT(test, sc->nr_pages, 16UL << sc->layout.large_order);
+	KUNIT_EXPECT_EQ(test, sc->nr_slabs, sc->nr_pages);
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, mapped);
+	for (; nr < NR_GROWN; nr++)
+		objs[nr] = quarry_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_EXPECT_LT(test, sc->nr_slabs, sc->nr_pages);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+	while (nr)
+		quarry_cache_free(cache, objs[--nr]);
+	for (i = 0; i < NR_SCATTERED; i++)
+		if (pages[i])
+			quarry_free_pages(pages[i]);
 }
 
 #define EDGE_SIZE	256
 #define NR_EDGE		128
 #define NR_TO_AND_FRO	1000
 
-/* Exchanges of the magazines of this CPU, or with the depot, in many rounds of @nr objects. */
+/* How often this CPU left the inline paths. */
+static unsigned long nr_slow(struct quarry_mags *mags)
+{
+	struct quarry_cpu *c = this_cpu_ptr(mags->front->cpu);
+	struct quarry_mags_stats stats;
+
+	quarry_mags_get_stats(mags, &stats);
+	return stats.nr_alloc + stats.nr_free - c->nr_alloc - c->nr_free;
+}
+
+/* The same in many rounds of @nr objects. */
 static unsigned long to_and_fro(struct quarry_cache *cache, unsigned int nr)
 {
 	struct quarry_mags *mags = &to_slab_cache(cache)->mags;
-	struct quarry_mags_stats before, after;
-	void *objs[8] = { };
+	unsigned long before = nr_slow(mags);
 	unsigned int i, round;
+	void *objs[8] = { };
 
-	quarry_mags_get_stats(mags, &before);
 	for (round = 0; round < NR_TO_AND_FRO; round++) {
 		for (i = 0; i < nr; i++)
 			objs[i] = quarry_cache_alloc(cache, GFP_KERNEL);
@@ -283,47 +363,67 @@ static unsigned long to_and_fro(struct quarry_cache *cache, unsigned int nr)
 			if (objs[i])
 				quarry_cache_free(cache, objs[i]);
 	}
-	quarry_mags_get_stats(mags, &after);
-	return after.previous + after.depot - before.previous - before.depot;
+	return nr_slow(mags) - before;
+}
+
+/* With one more object cached at a time: the most, and with how many. */
+static unsigned long worst_to_and_fro(struct quarry_cache *cache, void **objs, unsigned int end,
+				      unsigned int *worst)
+{
+	struct quarry_mags *mags = &to_slab_cache(cache)->mags;
+	unsigned long slow, most = 0;
+	unsigned int i, nr;
+
+	for (i = 0; i < end; i++) {
+		quarry_cache_free(cache, objs[i]);
+		objs[i] = NULL;
+		for (nr = 1; nr <= 4; nr++) {
+			slow = to_and_fro(cache, nr);
+			if (slow <= most)
+				continue;
+			most = slow;
+			*worst = quarry_mags_nr_cached(mags);
+		}
+	}
+	return most;
 }
 
 /*
  * With any number of objects in the magazines, also one where a magazine ends, few that are
- * allocated and freed again and again settle in one of them.
+ * allocated and freed again and again settle in one of them; also where the magazine in one of
+ * the two places is of another size, since that has just been changed.
  */
 static void few_objects_settle_in_a_magazine(struct kunit *test)
 {
-	struct quarry_heap *heap = quarry_test_heap(test);
-	struct quarry_cache *cache = quarry_test_cache(test, heap, EDGE_SIZE, 0, 0, NULL);
+	/* In objects: those there are, those that come. */
+	static const unsigned int capacities[][2] = { { 14, 14 }, { 30, 14 }, { 14, 30 } };
+	struct quarry_heap_params params = { QUARRY_HEAP_DEFAULTS, .decay_ms = -1 };
 	void **objs = quarry_test_array(test, NR_EDGE, sizeof(*objs));
-	unsigned int i, nr, capacity, worst = 0, cached;
-	unsigned long turns, most = 0;
+	struct quarry_heap *heap = quarry_test_heap_params(test, params);
+	unsigned int i, way, worst = 0;
+	struct quarry_cache *cache;
+	struct quarry_mags *mags;
+	unsigned long most;
 
 	migrate_disable();
-	for (i = 0; i < NR_EDGE; i++) {
-		objs[i] = quarry_cache_alloc(cache, GFP_KERNEL);
-		KUNIT_EXPECT_NOT_NULL(test, objs[i]);
-	}
-	capacity = to_slab_cache(cache)->mags.capacity;
-	KUNIT_EXPECT_GE(test, capacity, 8U);
-	/* One more is cached each time. */
-	for (i = 0; i < 3 * capacity && i < NR_EDGE; i++) {
-		quarry_cache_free(cache, objs[i]);
-		cached = quarry_mags_nr_cached(&to_slab_cache(cache)->mags);
-		for (nr = 1; nr <= 4; nr++) {
-			turns = to_and_fro(cache, nr);
-			if (turns > most) {
-				most = turns;
-				worst = cached;
-			}
+	for (way = 0; way < ARRAY_SIZE(capacities); way++) {
+		cache = quarry_test_cache(test, heap, EDGE_SIZE, 0, 0, NULL);
+		mags = &to_slab_cache(cache)->mags;
+		WRITE_ONCE(mags->capacity, capacities[way][0]);
+		for (i = 0; i < NR_EDGE; i++) {
+			objs[i] = quarry_cache_alloc(cache, GFP_KERNEL);
+			KUNIT_EXPECT_NOT_NULL(test, objs[i]);
 		}
+		WRITE_ONCE(mags->capacity, capacities[way][1]);
+		most = worst_to_and_fro(cache, objs, 3 * capacities[way][0], &worst);
+		KUNIT_EXPECT_LE_MSG(test, most, 16UL, "in %u rounds, with %u cached, %u then %u",
+				    NR_TO_AND_FRO, worst, capacities[way][0], capacities[way][1]);
+		for (i = 0; i < NR_EDGE; i++)
+			if (objs[i])
+				quarry_cache_free(cache, objs[i]);
+		QUARRY_EXPECT_VERIFIED(test, heap);
 	}
-	for (; i < NR_EDGE; i++)
-		quarry_cache_free(cache, objs[i]);
 	migrate_enable();
-	KUNIT_EXPECT_LE_MSG(test, most, 4UL, "exchanges in %u rounds, with %u objects cached",
-			    NR_TO_AND_FRO, worst);
-	QUARRY_EXPECT_VERIFIED(test, heap);
 }
 
 static struct kunit_case cache_cases[] = {
@@ -331,6 +431,7 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(shrink_races_with_users),
 	KUNIT_CASE(limit_finds_objects_of_other_cpus),
 	KUNIT_CASE(slabs_grow_with_the_cache),
+	KUNIT_CASE(large_slabs_are_no_must),
 	KUNIT_CASE(few_objects_settle_in_a_magazine),
 	{}
 };

@@ -163,7 +163,7 @@ static bool large_order_is_good(const struct quarry_slab_layout *l)
 {
 	if (l->nr_objs < 32 || l->nr_objs > 256)
 		return l->large_order == l->order;
-	return l->large_order == min(l->order + 2, 5U) &&
+	return l->large_order == min(l->order + 1, 5U) &&
 	       slab_bytes(l->large_order) % l->stride <= slab_bytes(l->large_order) / 16;
 }
 

@@ -95,26 +95,24 @@ static void account_slab(struct quarry_slab_cache *sc, const struct quarry_slab 
 
 /* === Slabs come and go; no lock held === */
 
-static struct quarry_slab *create_slab(struct quarry_slab_cache *sc, unsigned int order, gfp_t gfp,
-				       int node, bool near, enum quarry_layer *layer)
+static struct quarry_slab *create_slab(struct quarry_slab_cache *sc,
+				       const struct quarry_pages_want *want,
+				       enum quarry_layer *layer)
 {
-	struct quarry_pages_want want = quarry_pages_want(1UL << order, sc->kind, gfp);
-	size_t desc_size = quarry_slab_desc_size(&sc->layout, order);
+	size_t desc_size = quarry_slab_desc_size(&sc->layout, want->order);
 	struct quarry_slab *slab;
 	void *base;
 
 	slab = quarry_meta_alloc(&sc->pages->meta, desc_size,
-				 (gfp & ~__GFP_THISNODE) | __GFP_NOWARN);
+				 (want->gfp & ~__GFP_THISNODE) | __GFP_NOWARN);
 	if (!slab)
 		return NULL;
-	want.node = node;
-	want.near = near;
-	base = quarry_pages_alloc(sc->pages, &want, layer);
+	base = quarry_pages_alloc(sc->pages, want, layer);
 	if (!base) {
 		quarry_meta_free(&sc->pages->meta, slab, desc_size);
 		return NULL;
 	}
-	quarry_slab_init(slab, sc, &sc->layout, base, order);
+	quarry_slab_init(slab, sc, &sc->layout, base, want->order);
 	quarry_front_follow(&slab->front, &sc->cache.front);
 	slab->meta = &sc->pages->meta;
 	slab->desc_size = desc_size;
@@ -285,18 +283,49 @@ static unsigned int order_wanted(const struct quarry_slab_cache *sc)
 	return nr_pages < NR_LARGE << layout->large_order ? layout->order : layout->large_order;
 }
 
+static struct quarry_pages_want want_slab(const struct quarry_slab_cache *sc, unsigned int order,
+					  gfp_t gfp, int node, bool near)
+{
+	struct quarry_pages_want want = quarry_pages_want(1UL << order, sc->kind, gfp);
+
+	want.node = node;
+	want.near = near;
+	return want;
+}
+
+/* Of the order wanted; a heap does not grow for the sake of a large slab; or the smallest. */
+static struct quarry_slab *create_some_slab(struct quarry_slab_cache *sc, gfp_t gfp, int node,
+					    bool near, enum quarry_layer *layer)
+{
+	unsigned int order = order_wanted(sc);
+	struct quarry_slab *slab = NULL;
+	struct quarry_pages_want want;
+
+	if (order > sc->layout.order) {
+		want = want_slab(sc, order, gfp, node, near);
+		want.mapped = true;
+		slab = create_slab(sc, &want, layer);
+		order = sc->layout.order;
+	}
+	if (!slab && sc->layout.min_order < order) {
+		want = want_slab(sc, order, gfp | __GFP_NORETRY, node, near);
+		slab = create_slab(sc, &want, layer);
+	}
+	if (!slab) {
+		want = want_slab(sc, sc->layout.min_order, gfp, node, near);
+		slab = create_slab(sc, &want, layer);
+	}
+	return slab;
+}
+
 /* A new slab with its first objects taken. */
 static unsigned int refill_from_new(struct quarry_slab_cache *sc, void **objs, unsigned int nr,
 				    gfp_t gfp, int node, bool near, enum quarry_layer *layer)
 {
-	unsigned int order = order_wanted(sc), got;
-	struct quarry_slab *slab = NULL;
+	struct quarry_slab *slab = create_some_slab(sc, gfp, node, near, layer);
 	unsigned long flags;
+	unsigned int got;
 
-	if (sc->layout.min_order < order)
-		slab = create_slab(sc, order, gfp | __GFP_NORETRY, node, near, layer);
-	if (!slab)
-		slab = create_slab(sc, sc->layout.min_order, gfp, node, near, layer);
 	if (!slab)
 		return 0;
 	if (!prepare_slab(sc, slab)) {

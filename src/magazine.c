@@ -437,30 +437,30 @@ none:
  * time the two would be exchanged and back.  With half of the objects in either, there is
  * room for that both ways.  What is moved is what was freed first.  A number of frees that
  * is large for the magazine fills the other one, too, and is better off with all of it.
+ * False if there is nothing to move.
  */
-static void halve_loaded(struct quarry_cpu *c, struct quarry_magazine *previous)
+static bool halve_loaded(struct quarry_cpu *c, struct quarry_magazine *previous)
 {
 	/* As in pop_loaded(): what is taken away is ours until the section ends. */
 	struct quarry_magazine *mag = READ_ONCE(c->loaded);
-	unsigned int nr = mag->count / 2;
+	unsigned int nr = min(mag->count / 2, previous->capacity);
 
-	if (nr > previous->capacity)
-		return;
+	if (!nr)
+		return false;
 	memcpy(previous->objs, mag->objs, nr * sizeof(*mag->objs));
 	previous->count = nr;
 	mag->count -= nr;
 	memmove(mag->objs, &mag->objs[nr], mag->count * sizeof(*mag->objs));
+	return true;
 }
 
-/* Have room in loaded, if there is any in @previous. */
+/* @previous has room: now loaded has. */
 static void turn_for_free(struct quarry_cpu *c, struct quarry_magazine *previous)
 {
 	u16 nr_since = (u16)c->nr_free - c->turned;
 
 	c->turned = c->nr_free;
-	if (!previous->count && nr_since < previous->capacity / 2)
-		halve_loaded(c, previous);
-	else
+	if (previous->count || nr_since >= previous->capacity / 2 || !halve_loaded(c, previous))
 		swap_previous(c);
 }
 

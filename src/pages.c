@@ -407,6 +407,8 @@ static void *alloc_or_grow(struct quarry_pages *pages, const struct quarry_pages
 {
 	void *addr = alloc_mapped(pages, want, layer);
 
+	if (want->mapped)
+		return addr;
 	if (!addr && quarry_pages_cool(pages))
 		addr = alloc_mapped(pages, want, layer);
 	if (addr)
@@ -466,8 +468,8 @@ void *quarry_pages_alloc(struct quarry_pages *pages, const struct quarry_pages_w
 		return NULL;
 	addr = alloc_or_grow(pages, want, &reached);
 	*layer = max(*layer, reached);
-	/* Nothing near by is no failure: who asks so goes on to ask elsewhere. */
-	if (want->near && !addr)
+	/* Nothing near by is no failure: who asks so goes on to ask elsewhere, or for less. */
+	if ((want->near || want->mapped) && !addr)
 		return NULL;
 	if (!gfpflags_allow_blocking(gfp) && (!addr || reached == QUARRY_LAYER_KERNEL))
 		raise_watermark(pages, want);

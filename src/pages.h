@@ -48,6 +48,7 @@ struct quarry_pages_want {
 	gfp_t gfp;		/* %__GFP_THISNODE: from @node or not at all */
 	int node;		/* preferred; or NUMA_NO_NODE */
 	bool near;		/* from the node and for no effort, or not at all */
+	bool mapped;		/* of what the heap has and nobody uses, or not at all */
 };
 
 /* Contiguous pages at their natural alignment, from wherever is nearest. */

@@ -12,10 +12,6 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 mount -t debugfs debug /sys/kernel/debug
-# qemu_one_cpu of the host's lib.sh: the others are started here.
-for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
-	[ "$(cat "$cpu" 2>/dev/null || echo 1)" = 1 ] || echo 1 >"$cpu"
-done
 echo 7 >/proc/sys/kernel/printk # from here on the modules' pr_info is shown
 
 passed=0
@@ -48,6 +44,13 @@ refused() {
 	shift
 	if "$@"; then fail "$text: it was accepted"; else ok "$text"; fi
 }
+
+# qemu_one_cpu of the host's lib.sh: the others are started here.
+cpus=/sys/devices/system/cpu
+for cpu in "$cpus"/cpu[1-9]*/online; do
+	[ ! -e "$cpu" ] || [ "$(cat "$cpu")" = 1 ] || echo 1 >"$cpu"
+done
+check "all CPUs are online: $(cat $cpus/present)" cmp -s $cpus/online $cpus/present
 
 # mark, since: the kernel log that came after the last mark.
 mark() { dmesg | wc -l >/tmp/mark; }
