@@ -122,10 +122,10 @@ static void unwatch_modules(void)
 
 /* === Init and exit === */
 
-void quarry_abi_3(void)
+void quarry_abi_4(void)
 {
 }
-EXPORT_SYMBOL_GPL(quarry_abi_3);
+EXPORT_SYMBOL_GPL(quarry_abi_4);
 
 static int __init quarry_init(void)
 {

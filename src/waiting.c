@@ -36,10 +36,10 @@
 
 /* A magazine while it waits. */
 struct waiting {
+	struct quarry_mags *mags;	/* over next of the magazine */
 	unsigned int count;
 	unsigned int capacity;		/* of the magazine */
-	struct rcu_head rcu;		/* over next and objs[0] of the magazine */
-	struct quarry_mags *mags;	/* over objs[1] */
+	struct rcu_head rcu;		/* over objs[0] and objs[1] */
 	void *objs[];
 };
 

@@ -37,7 +37,7 @@ struct quarry_site {
 })
 
 /**
- * quarry_abi_3() - layout version of the structures the inline paths touch
+ * quarry_abi_4() - layout version of the structures the inline paths touch
  *
  * Never called: each user of the headers keeps a reference to it, so that a
  * module built against another layout fails at insmod ("Unknown symbol")
@@ -45,8 +45,8 @@ struct quarry_site {
  *
  * Context: Any.
  */
-void quarry_abi_3(void);
+void quarry_abi_4(void);
 
-static void (*const quarry_abi_check)(void) __used = quarry_abi_3;
+static void (*const quarry_abi_check)(void) __used = quarry_abi_4;
 
 #endif /* _QUARRY_SITE_H */
