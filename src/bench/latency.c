@@ -33,7 +33,7 @@
 #include "results.h"
 #include "side.h"
 
-#define NR_REPS		3
+#define NR_REPS		7
 #define TIMER_NS	7919	/* a prime, so that it meets loops in all phases */
 #define RESCHED_RECORDS	256
 
