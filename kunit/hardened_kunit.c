@@ -4,6 +4,7 @@
  * on; and what is no misuse goes unreported.
  */
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/kallsyms.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -516,7 +517,24 @@ static void quarantine_is_bounded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
 }
 
-/* Rather than fail, an allocation takes what waits there; so does one that cannot grow. */
+/* Without waiting, but again for a second if there should be something. */
+static void *alloc_without_waiting(struct quarry_cache *cache, bool should)
+{
+	unsigned int tries;
+	void *obj = NULL;
+
+	for (tries = should ? 50 : 1; tries && !obj; tries--) {
+		obj = quarry_cache_alloc(cache, GFP_NOWAIT | __GFP_NOWARN);
+		if (!obj && should)
+			msleep(20);
+	}
+	return obj;
+}
+
+/*
+ * Rather than fail, an allocation takes what waits there; so does one that cannot grow.  With
+ * workers about, some objects may be out of reach for a moment of who does not wait.
+ */
 static void quarantine_serves_who_finds_nothing(struct kunit *test)
 {
 	struct quarry_heap_params params = {
@@ -533,7 +551,7 @@ static void quarantine_serves_who_finds_nothing(struct kunit *test)
 	migrate_disable();
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < NR_OBJS; i++) {
-			objs[i] = quarry_cache_alloc(cache, GFP_NOWAIT | __GFP_NOWARN);
+			objs[i] = alloc_without_waiting(cache, i < n);
 			if (!objs[i])
 				break;
 		}

@@ -24,10 +24,10 @@
 /* private: layout is covered by quarry_abi_4 */
 struct quarry_magazine {
 	/*
-	 * In the depot, under its lock.  First, so that @count, which each operation writes, is not
-	 * where fronts are, which the next one reads: at the beginning of a cache or a slab's
-	 * descriptor.  A processor that tells addresses apart by their lower 12 bits has a load wait
-	 * for a store that only looks like its own.
+	 * In the depot, under its lock.  First, so that @count, which each operation writes, is
+	 * not where fronts are, which the next one reads: at the beginning of a cache or a slab's
+	 * descriptor.  A processor that tells addresses apart by their lower 12 bits has a load
+	 * wait for a store that only looks like its own.
 	 */
 	struct quarry_magazine *next;
 	unsigned int count;
