@@ -4,7 +4,6 @@
  * on; and what is no misuse goes unreported.
  */
 #include <linux/atomic.h>
-#include <linux/delay.h>
 #include <linux/kallsyms.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -517,30 +516,15 @@ static void quarantine_is_bounded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, 0ULL);
 }
 
-/* Without waiting, but again for a second if there should be something. */
-static void *alloc_without_waiting(struct quarry_cache *cache, bool should)
-{
-	unsigned int tries;
-	void *obj = NULL;
-
-	for (tries = should ? 50 : 1; tries && !obj; tries--) {
-		obj = quarry_cache_alloc(cache, GFP_NOWAIT | __GFP_NOWARN);
-		if (!obj && should)
-			msleep(20);
-	}
-	return obj;
-}
-
-/*
- * Rather than fail, an allocation takes what waits there; so does one that cannot grow.  With
- * workers about, some objects may be out of reach for a moment of who does not wait.
- */
+/* Rather than fail, an allocation takes what waits there; so does one that cannot grow. */
 static void quarantine_serves_who_finds_nothing(struct kunit *test)
 {
 	struct quarry_heap_params params = {
 		QUARRY_HEAP_DEFAULTS,
 		.flags = QUARRY_HEAP_HARDENED,
 		.limit = SZ_64K,
+		/* All of it: an extent that a worker is taking just then would be missed. */
+		.reserve = SZ_64K,
 	};
 	struct quarry_heap *heap = quarry_test_heap_params(test, params);
 	struct quarry_cache *cache = quarry_test_cache(test, heap, 1000, 0, 0, NULL);
@@ -551,7 +535,7 @@ static void quarantine_serves_who_finds_nothing(struct kunit *test)
 	migrate_disable();
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < NR_OBJS; i++) {
-			objs[i] = alloc_without_waiting(cache, i < n);
+			objs[i] = quarry_cache_alloc(cache, GFP_NOWAIT | __GFP_NOWARN);
 			if (!objs[i])
 				break;
 		}
