@@ -49,7 +49,9 @@ void quarry_bench_put_label(struct bench_text *text)
 	enum quarry_bench_platform platform = quarry_bench_find_platform();
 	const char *name = "native";
 
-	if (platform != QUARRY_BENCH_OTHER)
+	if (platform == QUARRY_BENCH_SMP && !want_init_on_alloc(GFP_KERNEL))
+		name = "smp-noinit";
+	else if (platform != QUARRY_BENCH_OTHER)
 		name = platform_names[platform];
 	else if (quarry_bench_meter.icount)
 		name = "icount-stock";
