@@ -3,8 +3,31 @@
  * quarry_kunit.ko: all suites, lowest layer first.  They stand in one listing
  * because kunit.py reads one document of results per run and drops a second.
  */
+#include <linux/cpu.h>
+#include <linux/init.h>
 #include <linux/module.h>
 #include "helpers.h"
+
+#ifndef MODULE
+static bool start_cpus;
+module_param(start_cpus, bool, 0);
+MODULE_PARM_DESC(start_cpus, "start the CPUs that maxcpus= left out before the suites run");
+
+/* After the last initcall that rewrites the kernel's code: see qemu_one_cpu in scripts/lib.sh. */
+static int __init start_other_cpus(void)
+{
+	unsigned int cpu;
+	int ret = 0;
+
+	if (!start_cpus)
+		return 0;
+	for_each_present_cpu(cpu)
+		if (!cpu_online(cpu))
+			ret = add_cpu(cpu) ?: ret;
+	return ret;
+}
+late_initcall_sync(start_other_cpus);
+#endif
 
 kunit_test_suites(&quarry_buddy_suite,
 		  &quarry_pagemap_suite,

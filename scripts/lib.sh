@@ -34,9 +34,9 @@ qemu_args='panic=-1 no_timer_check i8042.nokbd i8042.noaux'
 
 # A kernel that starts rewrites its own code a lot. Each time QEMU 7.2 with a thread for each CPU may
 # go on to run a breakpoint that is not there any more; one boot in 25 died of an int3 in
-# sched_clock_cpu(). So where init is ours the kernel starts on one CPU, and guest/lib.sh starts the
-# others: what is rewritten later is rarely on the way of every interrupt. noreplace-smp: the
-# prefixes of locked instructions stay when there is one CPU.
+# sched_clock_cpu(). So the kernel starts on one CPU, and guest/lib.sh starts the others, or
+# kunit/main.c where the suites are built in: what is rewritten later is rarely on the way of
+# every interrupt. noreplace-smp: the prefixes of locked instructions stay when there is one CPU.
 qemu_one_cpu='maxcpus=1 noreplace-smp'
 
 say() { printf '== %s\n' "$*"; }
