@@ -9,6 +9,8 @@
 #include <linux/sizes.h>
 #include <linux/topology.h>
 
+#include "../src/cache.h"
+#include "../src/guard.h"
 #include "../src/pages.h"
 #include "helpers.h"
 
@@ -195,6 +197,47 @@ static void elsewhere_if_it_must_be(struct kunit *test)
 	QUARRY_EXPECT_VERIFIED(test, heap);
 }
 
+/*
+ * All of a heap's objects lie in the quarantine, and in slabs of one node: what is drained for the
+ * sake of who asks on another is there for it, but not for who insists.
+ */
+static void quarantine_of_another_node(struct kunit *test)
+{
+	struct quarry_heap_params params = {
+		QUARRY_HEAP_DEFAULTS,
+		.flags = QUARRY_HEAP_HARDENED,
+		.limit = SZ_64K,
+	};
+	struct quarry_heap *heap = quarry_test_heap_params(test, params);
+	struct quarry_cache *cache = quarry_test_cache(test, heap, 1000, 0, 0, NULL);
+	void **objs = quarry_test_array(test, 128, sizeof(*objs));
+	int one = first_online_node, two = next_online_node(one);
+	unsigned int n;
+	void *obj;
+
+	NEEDS_NODES(test);
+	for (n = 0; n < 128; n++) {
+		/* The first takes all that there may be. */
+		objs[n] = quarry_cache_alloc_node(cache, (n ? GFP_NOWAIT : GFP_KERNEL) |
+						  __GFP_NOWARN, one);
+		if (!objs[n])
+			break;
+		KUNIT_EXPECT_EQ(test, node_of(objs[n]), one);
+	}
+	KUNIT_EXPECT_EQ(test, quarry_test_stats(heap).mapped, (u64)SZ_64K);
+	KUNIT_EXPECT_GE(test, n, 60U);
+	quarry_cache_free_bulk(cache, n, objs);
+	KUNIT_EXPECT_EQ(test, quarry_guard_nr_held(to_slab_cache(cache)->guard), n);
+
+	obj = quarry_cache_alloc_node(cache, GFP_NOWAIT | __GFP_NOWARN, two);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, node_of(obj), one);
+	quarry_cache_free(cache, obj);
+	obj = quarry_cache_alloc_node(cache, GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN, two);
+	KUNIT_EXPECT_NULL(test, obj);
+	QUARRY_EXPECT_VERIFIED(test, heap);
+}
+
 static void by_distance(struct kunit *test)
 {
 	int one = first_online_node, two = next_online_node(one);
@@ -369,6 +412,7 @@ static struct kunit_case numa_cases[] = {
 	KUNIT_CASE(thisnode_alone),
 	KUNIT_CASE(heap_of_a_node),
 	KUNIT_CASE(elsewhere_if_it_must_be),
+	KUNIT_CASE(quarantine_of_another_node),
 	KUNIT_CASE(by_distance),
 	KUNIT_CASE(depots_are_sorted),
 	KUNIT_CASE(traffic_between_nodes),

@@ -349,11 +349,12 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 {
 	struct quarry_slab_cache *sc = mags_to_cache(mags);
 	int home = node == NUMA_NO_NODE ? quarry_pages_home(sc->pages) : node;
+	bool anywhere = nr_node_ids > 1 && !(gfp & __GFP_THISNODE);
 	unsigned int got = refill_from_slabs(sc, home, objs, nr);
 
 	if (got || READ_ONCE(sc->dead))
 		return got;
-	if (nr_node_ids > 1 && !(gfp & __GFP_THISNODE)) {
+	if (anywhere) {
 		got = refill_from_new(sc, objs, nr, gfp, home, true, layer) ?:
 		      refill_from_others(sc, home, objs, nr);
 		if (got)
@@ -363,7 +364,8 @@ static unsigned int refill(struct quarry_mags *mags, void **objs, unsigned int n
 	if (!got && sc->guard)
 		quarry_guard_drain(sc);
 	/* Others may have freed some meanwhile, or a drain for our sake. */
-	return got ?: refill_from_slabs(sc, home, objs, nr);
+	got = got ?: refill_from_slabs(sc, home, objs, nr);
+	return got || !anywhere ? got : refill_from_others(sc, home, objs, nr);
 }
 
 /* === Drain === */
