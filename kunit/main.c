@@ -2,7 +2,11 @@
 /*
  * quarry_kunit.ko: all suites, lowest layer first.  They stand in one listing
  * because kunit.py reads one document of results per run and drops a second.
+ * Built in, they run when the kernel has started, and may want more CPUs than it has
+ * started on.
  */
+#define pr_fmt(fmt) "quarry_kunit: " fmt
+
 #include <linux/cpu.h>
 #include <linux/init.h>
 #include <linux/module.h>
@@ -21,9 +25,13 @@ static int __init start_other_cpus(void)
 
 	if (!start_cpus)
 		return 0;
-	for_each_present_cpu(cpu)
-		if (!cpu_online(cpu))
-			ret = add_cpu(cpu) ?: ret;
+	for_each_present_cpu(cpu) {
+		if (cpu_online(cpu))
+			continue;
+		ret = add_cpu(cpu);
+		if (ret)
+			pr_err("CPU %u does not start: error %d\n", cpu, ret);
+	}
 	return ret;
 }
 late_initcall_sync(start_other_cpus);

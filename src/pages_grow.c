@@ -5,8 +5,9 @@
  * Growth happens outside every lock.  The new extent's bytes are booked first,
  * so that any number of CPUs growing at once stay within the limit; the block
  * asked for is cut out before others can see the extent, so that whoever paid
- * for the growth gets it.  What is booked serves nobody yet: next to the limit,
- * who may not wait can fail because another CPU, or the worker, is growing.
+ * for the growth gets it.  What is booked serves nobody yet: next to the limit an
+ * allocation, above all one that may not wait, can fail because another CPU, or the
+ * worker, is growing.
  * Extents start at 64 KiB and follow a quarter of what is mapped, up to 4 MiB: at
  * most that share is idle.  Orders above 3 are only tried: no reclaim, no warning,
  * no reserves, and not for atomic callers; the last fall-back is the order that was

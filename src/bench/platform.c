@@ -5,7 +5,8 @@
  *	icount	a 6.12 kernel on one CPU of `qemu -icount shift=0,sleep=off` with
  *		mitigations=off init_on_alloc=0; instructions
  *	uml	User-mode Linux 6.12; nanoseconds
- *	smp	a 6.12 kernel on two CPUs or more; nanoseconds, ratios only
+ *	smp	a 6.12 kernel on two CPUs or more with init_on_alloc=1, as Debian has it;
+ *		nanoseconds, ratios only
  */
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
@@ -30,16 +31,26 @@ const char *quarry_bench_platform_name(enum quarry_bench_platform platform)
 	return platform_names[platform];
 }
 
+static bool is_6_12(void)
+{
+	return !strncmp(init_utsname()->release, "6.12.", 5);
+}
+
+static bool has_two_clocked_cpus(void)
+{
+	return quarry_bench_meter.has_ns && num_online_cpus() > 1;
+}
+
 enum quarry_bench_platform quarry_bench_find_platform(void)
 {
-	if (strncmp(init_utsname()->release, "6.12.", 5))
+	if (!is_6_12())
 		return QUARRY_BENCH_OTHER;
 	if (IS_ENABLED(CONFIG_UML))
 		return quarry_bench_meter.has_ns ? QUARRY_BENCH_UML : QUARRY_BENCH_OTHER;
 	if (quarry_bench_meter.icount && num_online_cpus() == 1 && cpu_mitigations_off() &&
 	    !want_init_on_alloc(GFP_KERNEL))
 		return QUARRY_BENCH_ICOUNT;
-	if (quarry_bench_meter.has_ns && num_online_cpus() > 1)
+	if (has_two_clocked_cpus() && want_init_on_alloc(GFP_KERNEL))
 		return QUARRY_BENCH_SMP;
 	return QUARRY_BENCH_OTHER;
 }
@@ -49,12 +60,12 @@ void quarry_bench_put_label(struct bench_text *text)
 	enum quarry_bench_platform platform = quarry_bench_find_platform();
 	const char *name = "native";
 
-	if (platform == QUARRY_BENCH_SMP && !want_init_on_alloc(GFP_KERNEL))
-		name = "smp-noinit";
-	else if (platform != QUARRY_BENCH_OTHER)
+	if (platform != QUARRY_BENCH_OTHER)
 		name = platform_names[platform];
 	else if (quarry_bench_meter.icount)
 		name = "icount-stock";
+	else if (is_6_12() && has_two_clocked_cpus())
+		name = "smp-noinit";
 	bench_put(text, "%s-%s", name, init_utsname()->release);
 }
 EXPORT_SYMBOL_GPL(quarry_bench_put_label);

@@ -23,8 +23,8 @@ enum quarry_bench_platform quarry_bench_find_platform(void);
 
 /*
  * Write what results call it: icount, uml or smp as above; icount-stock where the clock counts
- * instructions and the command line is another; smp-noinit for smp with init_on_alloc=0;
- * otherwise native.  A dash and the kernel's release follow.  The meter is open.
+ * instructions and the command line is another; smp-noinit for what would be smp but for
+ * init_on_alloc=0; otherwise native.  A dash and the kernel's release follow.  The meter is open.
  */
 void quarry_bench_put_label(struct bench_text *text);
 
